@@ -1,0 +1,1 @@
+"""profkit: where the time goes in each implementation of one network, and why they differ."""

@@ -1,0 +1,62 @@
+"""Open a tool's raw file: compressed or not is told by its content, and every way it can be unreadable is an InputError."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from profkit.errors import InputError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+HEAD_BYTES = 65536
+
+
+@contextmanager
+def open_artefact(path: Path) -> Iterator[BinaryIO]:
+    """Open `path` for reading bytes, decompressed if it is gzip by its first bytes.
+
+    Raises:
+        InputError: missing, a directory, not permitted, or broken gzip, also when found while reading in the `with` block.
+    """
+    try:
+        with path.open("rb") as raw:
+            compressed = raw.read(2) == _GZIP_MAGIC
+            raw.seek(0)
+            if not compressed:
+                yield raw
+                return
+            from isal import igzip
+
+            with igzip.IGzipFile(fileobj=raw) as file:
+                yield cast(BinaryIO, file)
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a directory", "name the artefact inside it") from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path} is broken gzip: {error}", "copy or record it again; it may be cut off") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "copy or record it again" if error.errno is None else ""
+        raise InputError(f"cannot read {path}: {reason}", hint) from error
+
+
+def read_head(path: Path) -> bytes:
+    """The first 64 KiB of the artefact, decompressed: enough to tell its format.
+
+    Raises:
+        InputError: as `open_artefact`, and for an empty file.
+    """
+    with open_artefact(path) as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise InputError(f"{path} is empty", "the tool wrote nothing; record it again")
+    return head
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of the file as it lies there."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,51 @@
+"""The machine that a run took place on, and a fingerprint to tell two of them apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from dataclasses import astuple, dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What decides how fast a program runs here.
+
+    Attributes:
+        processor: model name.
+        instruction_set: widest vector extension that programs may use here (`avx512`, `avx2`, ...).
+        cores: logical processors available.
+        memory_bytes: physical memory.
+        system: kernel and release.
+        accelerators: names of the devices found by the run, in order.
+    """
+
+    processor: str
+    instruction_set: str
+    cores: int
+    memory_bytes: int
+    system: str
+    accelerators: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits, equal where every attribute is."""
+        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:12]
+
+
+def this_machine() -> Machine:
+    """Describe the machine that this process runs on."""
+    import cpuinfo
+    import psutil
+
+    facts = cpuinfo.get_cpu_info()
+    flags = set(facts.get("flags", ()))
+    widest = next((name for name in ("avx512f", "avx2", "avx", "asimd", "sse4_2") if name in flags), "unknown")
+    return Machine(
+        processor=facts.get("brand_raw", platform.processor() or platform.machine()),
+        instruction_set=widest.removesuffix("f") if widest == "avx512f" else widest,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{platform.system()} {platform.release()}",
+    )

@@ -1,0 +1,125 @@
+"""Run: where one recording comes from. It lies beside the artefact as `run.json` and inside every profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TypeVar
+
+import msgspec
+
+from profkit.errors import InputError
+from profkit.machine import Machine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far an implementation is from the reference on the same weights and the same batches.
+
+    Attributes:
+        reference: name of the implementation compared with.
+        steps: training steps taken by both.
+        output: largest absolute difference of the outputs of the first batch, before training.
+        loss: largest absolute difference of the losses over all steps.
+        weight: largest absolute difference of the weights after the last step.
+        tolerance: largest difference that float32 rounding explains.
+    """
+
+    reference: str
+    steps: int
+    output: float
+    loss: float
+    weight: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every difference is within the tolerance (a NaN is not)."""
+        return all(value <= self.tolerance for value in (self.output, self.loss, self.weight))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Provenance of one recording; whatever is not known is None or empty.
+
+    Attributes:
+        workload: name of the network and its training recipe.
+        options: options of the workload (`batch_size`, `filters1`, ...) as chosen.
+        implementation: who ran it (`pytorch`, `libtorch`).
+        tool: recorder or, for an imported file, the format.
+        tool_version: version of the tool.
+        versions: of torch, Python, the compiler and so on.
+        machine: where it ran.
+        command: command line of the recorded program, without the tool.
+        threads: intra-operator threads.
+        affinity: logical processors that the program was bound to.
+        build: compiler, build type and flags of a compiled program; torch's own build summary.
+        settings: gradient and evaluation mode, backend flags, instruction set in use.
+        batch_size: samples in a step.
+        warmup: steps discarded before the region.
+        steps: steps in the region, over all repeats.
+        repeats: fresh processes.
+        seed: of weights and data.
+        bundle_sha256: digest of the weights and batches; equal digests mean equal work.
+        artefacts: raw files of the tool, relative to the run directory.
+        artefact_sha256: digest of each.
+        sampling_period_ns: for samplers.
+        step_ns: times of the steps of the same program without the tool.
+        tool_step_ns: times of the recorded steps, by the program's own clock.
+        commit: git commit of the directory that the run was started in.
+        recorded_at: UTC, ISO 8601.
+        agreement: result of the comparison with the reference; None where it was not made.
+    """
+
+    tool: str
+    workload: str | None = None
+    options: dict[str, int | float | str] = field(default_factory=dict)
+    implementation: str | None = None
+    tool_version: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: Machine | None = None
+    command: tuple[str, ...] = ()
+    threads: int | None = None
+    affinity: tuple[int, ...] | None = None
+    build: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    batch_size: int | None = None
+    warmup: int | None = None
+    steps: int | None = None
+    repeats: int | None = None
+    seed: int | None = None
+    bundle_sha256: str | None = None
+    artefacts: tuple[str, ...] = ()
+    artefact_sha256: tuple[str, ...] = ()
+    sampling_period_ns: int | None = None
+    step_ns: tuple[int, ...] = ()
+    tool_step_ns: tuple[int, ...] = ()
+    commit: str | None = None
+    recorded_at: str | None = None
+    agreement: Agreement | None = None
+
+    @property
+    def slowdown(self) -> float | None:
+        """Median step with the tool over median step without it; None where either was not timed."""
+        if not self.step_ns or not self.tool_step_ns:
+            return None
+        return median(self.tool_step_ns) / median(self.step_ns)
+
+
+def decode(data: bytes, kind: type[T], source: str) -> T:
+    """Read a typed value from JSON.
+
+    Args:
+        data: JSON text.
+        kind: the frozen dataclass to make of it.
+        source: where the text comes from, for the error.
+
+    Raises:
+        InputError: not JSON, or not that type; the message names the offending field.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{source} is not a {kind.__name__.lower()}: {error}", "record or import it again") from error
