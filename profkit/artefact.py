@@ -1,4 +1,4 @@
-"""Open a tool's raw file: compressed or not is told by its content, and every way it can be unreadable is an InputError."""
+"""Open a tool's raw file: its content tells whether it is compressed, and what is unreadable is an InputError."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_artefact(path: Path) -> Iterator[BinaryIO]:
     """Open `path` for reading bytes, decompressed if it is gzip by its first bytes.
 
     Raises:
-        InputError: missing, a directory, not permitted, or broken gzip, also when found while reading in the `with` block.
+        InputError: missing, a directory, not permitted, or broken gzip, also when that shows in the `with` block.
     """
     try:
         with path.open("rb") as raw:

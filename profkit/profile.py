@@ -1,4 +1,4 @@
-"""Recording (what a tool said, call by call) and Profile (one row an operator): checked when made, exact when summed."""
+"""Recording (what a tool said, call by call) and Profile (one row an operator): checked when made, exact in sum."""
 
 from __future__ import annotations
 
@@ -92,9 +92,10 @@ class Profile:
         steps = self.run.steps or 0
         for metric in ("self_ns", "self_instructions"):
             per_step = self.operators[f"{metric}_per_step"]
-            if per_step.null_count < len(per_step) and not pc.all(
-                pc.equal(pc.list_value_length(per_step), steps), skip_nulls=True
-            ).as_py():
+            if (
+                per_step.null_count < len(per_step)
+                and not pc.all(pc.equal(pc.list_value_length(per_step), steps), skip_nulls=True).as_py()
+            ):
                 raise DataError(f"{metric}_per_step does not have one value for each of the {steps} steps")
 
     @cached_property
@@ -120,7 +121,10 @@ class Profile:
 
     def to_json(self) -> bytes:
         """The profile file: one object, one array a column. `json_schema` describes it."""
-        columns = {name: column.to_pylist() for name, column in zip(self.operators.column_names, self.operators.columns, strict=True)}
+        columns = {
+            name: column.to_pylist()
+            for name, column in zip(self.operators.column_names, self.operators.columns, strict=True)
+        }
         body = {
             "format": PROFILE_FORMAT,
             "version": schema.SCHEMA_VERSION,
@@ -169,7 +173,9 @@ def read_profile(path: Path) -> Profile:
     _check_version(file.version, path)
     lengths = {len(values) for values in file.operators.values()}
     if len(lengths) > 1:
-        raise InputError(f"{path}: the columns have different lengths ({sorted(lengths)})", "the file was edited or cut")
+        raise InputError(
+            f"{path}: the columns have different lengths ({sorted(lengths)})", "the file was edited or cut"
+        )
     try:
         table = schema.table_from(schema.OPERATORS, file.operators, max(lengths, default=0))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

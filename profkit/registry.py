@@ -22,7 +22,9 @@ class Named(Protocol):
     """Anything with a name to be found by."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What `find` looks for."""
+        ...
 
 
 T = TypeVar("T", bound=Named)

@@ -21,6 +21,7 @@ class Agreement:
     Attributes:
         reference: name of the implementation compared with.
         steps: training steps taken by both.
+        exact: largest absolute difference of the output from float64 arithmetic: what rounding alone does.
         output: largest absolute difference of the outputs of the first batch, before training.
         loss: largest absolute difference of the losses over all steps.
         weight: largest absolute difference of the weights after the last step.
@@ -29,6 +30,7 @@ class Agreement:
 
     reference: str
     steps: int
+    exact: float
     output: float
     loss: float
     weight: float
@@ -37,7 +39,7 @@ class Agreement:
     @property
     def holds(self) -> bool:
         """Whether every difference is within the tolerance (a NaN is not)."""
-        return all(value <= self.tolerance for value in (self.output, self.loss, self.weight))
+        return all(value <= self.tolerance for value in (self.exact, self.output, self.loss, self.weight))
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,10 @@ COLUMNS: tuple[Column, ...] = (
         "the part of self_instructions shared between operators in proportion to call edges: an estimate",
     ),
     Column("samples", _COUNT, "samples", "measured", _BOTH, "samples in the frame itself"),
-    Column("allocated_bytes", _COUNT, "bytes", "measured", _BOTH, "bytes allocated in the frame itself, frees not subtracted"),
+    Column("allocated_bytes", _COUNT, "bytes", "measured", _BOTH, "bytes allocated in it, frees not subtracted"),
     Column("peak_bytes", _COUNT, "bytes", "measured", _BOTH, "most bytes allocated in all while it ran"),
-    Column("self_ns_per_step", _PER_STEP, "ns", "measured", (OPERATORS,), "self_ns of each step; the samples of a diff's interval"),
-    Column("self_instructions_per_step", _PER_STEP, "instructions", "measured", (OPERATORS,), "self_instructions of each step"),
+    Column("self_ns_per_step", _PER_STEP, "ns", "measured", (OPERATORS,), "self_ns of each step"),
+    Column("self_instructions_per_step", _PER_STEP, "instructions", "measured", (OPERATORS,), "the same of each step"),
 )  # fmt: skip
 
 METRICS = {
@@ -126,7 +126,10 @@ def table_from(table: str, arrays: dict[str, Any], rows: int) -> pa.Table:
     if extra:
         raise DataError(f"{table} has no column {', '.join(extra)}")
     return pa.table(
-        [_column(arrays[field.name], field.type) if field.name in arrays else pa.nulls(rows, field.type) for field in schema],
+        [
+            _column(arrays[field.name], field.type) if field.name in arrays else pa.nulls(rows, field.type)
+            for field in schema
+        ],
         schema=schema,
     )
 
@@ -182,6 +185,7 @@ def operator_json_schema() -> dict[str, Any]:
 def markdown_table() -> str:
     """The operator table's columns as the Markdown table that stands in the README."""
     rows = [
-        f"| `{column.name}` | {column.group} | {column.unit or '-'} | {column.meaning} |" for column in columns_of(OPERATORS)
+        f"| `{column.name}` | {column.group} | {column.unit or '-'} | {column.meaning} |"
+        for column in columns_of(OPERATORS)
     ]
     return "\n".join(["| column | group | unit | meaning |", "| --- | --- | --- | --- |", *rows])

@@ -8,9 +8,7 @@ _TIMES = (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))
 
 def _scaled(value: float, steps: tuple[tuple[str, float], ...]) -> tuple[float, str]:
     """Pick the largest step whose three-digit rounding still has a digit before the point."""
-    unit, factor = next(
-        ((unit, factor) for unit, factor in reversed(steps) if abs(value) >= 0.9995 * factor), steps[0]
-    )
+    unit, factor = next(((unit, factor) for unit, factor in reversed(steps) if abs(value) >= 0.9995 * factor), steps[0])
     return value / factor, unit
 
 
@@ -62,4 +60,3 @@ def format_share(value: float) -> str:
     '98.8 %'
     """
     return f"{100 * value:.1f} %"
-

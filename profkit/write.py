@@ -9,7 +9,7 @@ from pathlib import Path
 from profkit.errors import WriteError
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to a neighbour of `path` and rename it into place, so that no half-written file is ever seen.
 
     Raises:
@@ -23,7 +23,9 @@ def write_whole(path: Path, data: bytes) -> None:
         Path(partial).chmod(0o666 & ~_umask())
         Path(partial).replace(path)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror}", "nothing was written; free space or choose another place") from error
+        raise WriteError(
+            f"cannot write {path}: {error.strerror}", "nothing was written; free space or choose another place"
+        ) from error
     finally:
         if partial:
             Path(partial).unlink(missing_ok=True)

@@ -1,0 +1,39 @@
+"""`profkit diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+EXAMPLES = (
+    "profkit diff python.json cpp.json",
+    "profkit diff python.json cpp.json --by layer --top 20",
+    "profkit diff before.json.gz after.json.gz --by operator --csv",
+)
+
+
+def command(
+    baseline: Annotated[Path, Argument(help="A: profile, or artefact of a tool")],
+    candidate: Annotated[Path, Argument(help="B: likewise")],
+    by: Annotated[str, Option(help="what rows are aligned by")] = "layer,phase,operator",
+    top: Annotated[int, Option(help="rows of each table", min=1)] = 15,
+    as_json: Annotated[bool, Option("--json", help="print JSON, every row")] = False,
+    as_csv: Annotated[bool, Option("--csv", help="print CSV, every row")] = False,
+) -> None:
+    """Say how much slower B is than A, in which layers and operators, and what the gap is made of."""
+    from profkit.load import load
+    from profkit.summary import parse_dimensions
+    from profkit.views.diff import diff_json, diff_rows, diff_view
+    from profkit.views.output import check_formats, print_csv, print_json, print_view
+
+    check_formats(as_json, as_csv)
+    dimensions = parse_dimensions(by)
+    profiles = load(baseline), load(candidate)
+    if as_json:
+        print_json(diff_json(*profiles, dimensions))
+    elif as_csv:
+        print_csv(*diff_rows(*profiles, dimensions))
+    else:
+        print_view(diff_view(*profiles, dimensions, top))

@@ -1,0 +1,40 @@
+"""`profkit show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+EXAMPLES = (
+    "profkit show python.json",
+    "profkit show python.json --by layer,phase --top 30",
+    "profkit show trace.json.gz --by category --json",
+)
+
+
+def command(
+    file: Annotated[Path, Argument(help="profile, or artefact of a tool")],
+    by: Annotated[
+        str, Option(help="operator, layer, phase, category, file, symbol ...; several with commas")
+    ] = "operator",
+    top: Annotated[int, Option(help="rows", min=1)] = 20,
+    as_json: Annotated[bool, Option("--json", help="print JSON, every row")] = False,
+    as_csv: Annotated[bool, Option("--csv", help="print CSV, every row")] = False,
+) -> None:
+    """Show a profile by operator, layer, phase, category or file; the last line tells how much is attributed."""
+    from profkit.load import load
+    from profkit.summary import parse_dimensions
+    from profkit.views.output import check_formats, print_csv, print_json, print_view
+    from profkit.views.show import profile_json, profile_rows, profile_view
+
+    check_formats(as_json, as_csv)
+    dimensions = parse_dimensions(by)
+    profile = load(file)
+    if as_json:
+        print_json(profile_json(profile, dimensions))
+    elif as_csv:
+        print_csv(*profile_rows(profile, dimensions))
+    else:
+        print_view(profile_view(profile, dimensions, top))

@@ -1,0 +1,218 @@
+"""Diff: align two operator tables and say for each row how much the candidate differs, and how surely.
+
+Costs are compared per step where both recordings have steps, else as a whole. Only equal units are subtracted:
+profiles of different units are compared by the shares of their own wholes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from profkit.profile import Profile
+from profkit.run import Run
+from profkit.summary import Key, Summary, is_host, summarise
+
+Pair = tuple[tuple[Key, ...], tuple[Key, ...]]
+Values = np.ndarray[Any, np.dtype[np.float64]]
+
+CONFIDENCE = 0.95
+SHARES = "share"
+FINEST = ("layer", "phase", "operator")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One aligned row.
+
+    Attributes:
+        key: values of the columns compared by.
+        baseline: cost a step (or in all) in the unit of the diff; None where the baseline has no such row.
+        candidate: likewise.
+        baseline_share: of the baseline's whole.
+        candidate_share: likewise.
+        low: lower end of the 95 % interval of candidate - baseline; None where there is none.
+        high: its upper end.
+    """
+
+    key: Key
+    baseline: float | None
+    candidate: float | None
+    baseline_share: float
+    candidate_share: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def delta(self) -> float:
+        """Candidate minus baseline; a missing row costs nothing."""
+        return (self.candidate or 0.0) - (self.baseline or 0.0)
+
+    @property
+    def verdict(self) -> str:
+        """`only in baseline`, `only in candidate`, `same` (the interval contains zero), `more` or `less`."""
+        if self.candidate is None:
+            return "only in baseline"
+        if self.baseline is None:
+            return "only in candidate"
+        if self.delta == 0 or (self.low is not None and self.high is not None and self.low <= 0 <= self.high):
+            return "same"
+        return "more" if self.delta > 0 else "less"
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Two profiles side by side.
+
+    Attributes:
+        baseline: run of the first profile.
+        candidate: run of the second.
+        by: the columns that rows were aligned by.
+        unit: ns, instructions, samples, or `share` where the two units differ.
+        exact: whether costs are counts that repeat, so that rows need no interval.
+        per_step: whether costs are per step.
+        device: `cpu`, or `device` for what ran beside it at the same time.
+        total: the whole.
+        rows: largest difference first.
+    """
+
+    baseline: Run
+    candidate: Run
+    by: tuple[str, ...]
+    unit: str
+    exact: bool
+    per_step: bool
+    device: str
+    total: Row
+    rows: tuple[Row, ...]
+
+
+def diff(baseline: Profile, candidate: Profile, by: Sequence[str] = FINEST, device: str = "cpu") -> Diff:
+    """Compare two profiles row by row.
+
+    Args:
+        baseline: first profile.
+        candidate: second profile.
+        by: columns to align by. With layer, phase and operator, operators of one place that only one side has are
+            set against those that only the other has, because languages decompose the same layer differently.
+        device: `cpu` for costs of the processor, `device` for kernels that ran beside it.
+    """
+    unit = baseline.unit if baseline.unit == candidate.unit else SHARES
+    per_step = bool(baseline.run.steps and candidate.run.steps)
+    sides = [
+        _Side.of(summarise(profile, by, is_host(profile) == (device == "cpu")), per_step, unit)
+        for profile in (baseline, candidate)
+    ]
+    pairs: list[Pair] = [((key,), (key,)) for key in dict.fromkeys((*sides[0].index, *sides[1].index))]
+    if tuple(by) == FINEST:
+        pairs = _match_decompositions(pairs, sides[0], sides[1])
+    exact = unit == "instructions"
+    rows = [_row(left, right, sides[0], sides[1], exact) for left, right in pairs]
+    everything = tuple(sides[0].index), tuple(sides[1].index)
+    total = _row(*everything, sides[0], sides[1], exact, key=())
+    return Diff(
+        baseline=baseline.run,
+        candidate=candidate.run,
+        by=tuple(by),
+        unit=unit,
+        exact=exact,
+        per_step=per_step,
+        device=device,
+        total=total,
+        rows=tuple(sorted(rows, key=lambda row: -abs(row.delta))),
+    )
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Costs of one profile by key.
+
+    Attributes:
+        index: row of each key.
+        samples: costs of each key, (keys, steps), or (keys, 1) where there are no steps to tell apart.
+        whole: sum over all keys, of which shares are taken.
+    """
+
+    index: dict[Key, int]
+    samples: Values
+    whole: float
+
+    @staticmethod
+    def of(summary: Summary, per_step: bool, unit: str) -> _Side:
+        """Costs in `unit` from the sums of a profile."""
+        whole_cost = summary.self_cost.astype(float)[:, None]
+        samples = summary.per_step.astype(float) if per_step and summary.per_step is not None else whole_cost
+        whole = float(samples.mean(axis=1).sum())
+        if unit == SHARES and whole:
+            samples = samples / whole
+        return _Side({key: row for row, key in enumerate(summary.keys)}, samples, 1.0 if unit == SHARES else whole)
+
+    def cost(self, keys: Sequence[Key]) -> Values | None:
+        """Samples of the sum of some keys, (steps,); None where this side has none of them."""
+        rows = [self.index[key] for key in keys if key in self.index]
+        return self.samples[rows].sum(axis=0) if rows else None
+
+
+def _row(
+    left: Sequence[Key], right: Sequence[Key], baseline: _Side, candidate: _Side, exact: bool, key: Key | None = None
+) -> Row:
+    """Align the sum of the baseline's keys `left` with the sum of the candidate's keys `right`."""
+    before, after = baseline.cost(left), candidate.cost(right)
+    low, high = (None, None) if exact or before is None or after is None else interval(before, after)
+    costs = [None if samples is None else float(samples.mean()) for samples in (before, after)]
+    shares = [
+        (cost or 0.0) / side.whole if side.whole else 0.0
+        for cost, side in zip(costs, (baseline, candidate), strict=True)
+    ]
+    return Row(_joined(left, right) if key is None else key, costs[0], costs[1], shares[0], shares[1], low, high)
+
+
+def interval(baseline: Values, candidate: Values) -> tuple[float | None, float | None]:
+    """95 % interval of the difference of two means that may differ in variance.
+
+    Welch (1947), with the Welch-Satterthwaite degrees of freedom. None where a side has fewer than two samples.
+
+    >>> interval(np.array([10.0, 11.0, 12.0]), np.array([20.0, 21.0, 22.0]))
+    (7.733..., 12.266...)
+    """
+    if min(len(baseline), len(candidate)) < 2:
+        return None, None
+    from scipy.special import stdtrit
+
+    variances = np.array([baseline.var(ddof=1) / len(baseline), candidate.var(ddof=1) / len(candidate)])
+    delta = float(candidate.mean() - baseline.mean())
+    variance = float(variances.sum())
+    if variance == 0:
+        return delta, delta
+    freedom = variance**2 / float((variances**2 / np.array([len(baseline) - 1, len(candidate) - 1])).sum())
+    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * variance**0.5
+    return delta - margin, delta + margin
+
+
+def _match_decompositions(pairs: Sequence[Pair], baseline: _Side, candidate: _Side) -> list[Pair]:
+    """Set the operators that only one side has in a layer and phase against those that only the other has."""
+    lonely: dict[Key, tuple[list[Key], list[Key]]] = {}
+    matched: list[Pair] = []
+    for pair in pairs:
+        key = pair[0][0]
+        if (key in baseline.index) == (key in candidate.index):
+            matched.append(pair)
+        else:
+            lonely.setdefault(key[:2], ([], []))[key in candidate.index].append(key)
+    for (layer, _), (left, right) in lonely.items():
+        if layer is not None and left and right:
+            matched.append((tuple(left), tuple(right)))
+        else:
+            matched.extend(((key,), (key,)) for key in (*left, *right))
+    return matched
+
+
+def _joined(left: Sequence[Key], right: Sequence[Key]) -> Key:
+    """The key of an aligned row: `aten::linear | aten::t + aten::addmm` where the sides decompose differently."""
+    if tuple(left) == tuple(right):
+        return left[0]
+    names = [" + ".join(str(key[-1]) for key in keys) for keys in (left, right)]
+    return (*left[0][:-1], " | ".join(names))

@@ -1,0 +1,93 @@
+"""Child processes: their output passes through, and none is left behind whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from profkit.errors import MissingToolError, ProgramError
+
+_POLL_S = 0.05
+_PATIENCE_S = 3.0
+
+
+def run_watched(
+    command: Sequence[str], environment: Mapping[str, str], progress: Path, watch: Callable[[str], None]
+) -> None:
+    """Run a program to its end, telling `watch` the last line of its progress file whenever it changes.
+
+    Its standard output goes to our standard error, because ours is for the result.
+
+    Raises:
+        ProgramError: it fails or is killed.
+        MissingToolError: it cannot be started.
+        KeyboardInterrupt: passed on after the program and its children are gone.
+    """
+    process = _start(command, {**os.environ, **environment}, stdout=sys.stderr.fileno())
+    try:
+        while process.poll() is None:
+            watch(_last_line(progress))
+            time.sleep(_POLL_S)
+    finally:
+        _end(process)
+    if process.returncode:
+        raise ProgramError(f"{_outcome(process.returncode)}: {' '.join(command)}", "its own words are above")
+
+
+def run_quietly(command: Sequence[str]) -> tuple[int, str]:
+    """Run a program to its end and return its exit status and all that it said."""
+    process = _start(command, dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate()
+    finally:
+        _end(process)
+    return process.returncode, output.decode(errors="replace")
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[str, str], stdout: int, stderr: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start in a session of its own, so that the program and all its children can be ended together."""
+    try:
+        return subprocess.Popen(  # noqa: S603
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+    except OSError as error:
+        raise MissingToolError(
+            f"cannot start {command[0]}: {error.strerror}", "is it installed and executable?"
+        ) from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the whole session to stop, then make it."""
+    if process.poll() is None:
+        _signal(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_S)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, number)
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def _outcome(status: int) -> str:
+    if status < 0:
+        return f"the program was killed by {signal.Signals(-status).name}"
+    return f"the program failed with exit code {status}"

@@ -1,0 +1,5 @@
+"""`python -m profkit.runner`."""
+
+from profkit.runner.run import main
+
+main()

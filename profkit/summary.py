@@ -1,0 +1,178 @@
+"""Sum an operator table by some of its columns: what `show` prints and `diff` aligns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from profkit.errors import UsageError
+from profkit.profile import Profile
+from profkit.registry import unknown
+
+Key = tuple[str | None, ...]
+Costs = np.ndarray[Any, np.dtype[np.int64]]
+
+DIMENSIONS = ("operator", "layer", "phase", "category", "file", "symbol", "library", "kind", "dtype", "input_shapes")
+"""What a table can be summed by."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Sums of self cost by key, largest first; all arrays have one value a key.
+
+    Attributes:
+        by: the columns that make a key.
+        unit: of the costs.
+        keys: values of those columns, None where a row has none.
+        self_cost: sum of the rows' self cost.
+        total_cost: cost with callees; None where no row of the key has one.
+        count: calls; None likewise.
+        estimated: the part of self_cost that is an estimate.
+        per_step: self cost in each step, shape (keys, steps); None where there are no steps.
+    """
+
+    by: tuple[str, ...]
+    unit: str
+    keys: tuple[Key, ...]
+    self_cost: Costs
+    total_cost: tuple[int | None, ...]
+    count: tuple[int | None, ...]
+    estimated: Costs
+    per_step: Costs | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of the whole self cost on one kind of device.
+
+    Attributes:
+        operator: in rows with an operator.
+        layer: in rows with a layer.
+        phase: in rows with a phase.
+        placed: in rows with a layer or a phase.
+        estimated: that reached its operator by an estimate.
+    """
+
+    operator: float
+    layer: float
+    phase: float
+    placed: float
+    estimated: float
+
+
+def is_host(profile: Profile) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows were paid on the processor, shape (rows,); the others ran on a device beside it, at the same time."""
+    return pc.fill_null(pc.equal(profile.operators["device"], "cpu"), True).to_numpy()
+
+
+def parse_dimensions(text: str) -> tuple[str, ...]:
+    """Read `layer` or `layer,phase`.
+
+    Raises:
+        UsageError: a dimension that does not exist.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in DIMENSIONS:
+            raise unknown("dimension", name, DIMENSIONS)
+    return names
+
+
+def summarise(profile: Profile, by: Sequence[str], rows: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> Summary:
+    """Sum the rows of a profile (or those chosen by a mask) by the columns `by`."""
+    table = profile.operators if rows is None else profile.operators.filter(pa.array(rows))
+    metric = profile.metric
+    keys, inverse = _group(table, by)
+    size = len(keys)
+    self_cost = _sums(table[metric], inverse, size)
+    steps = _per_step(table, metric, inverse, size, profile.run.steps)
+    estimated = (
+        _sums(table["estimated_instructions"], inverse, size)
+        if metric == "self_instructions"
+        else np.zeros(size, np.int64)
+    )
+    total = (
+        _optional_sums(table[metric.replace("self_", "total_")], inverse, size)
+        if metric.startswith("self_")
+        else (None,) * size
+    )
+    count = _optional_sums(table["count"], inverse, size)
+    order = np.argsort(-self_cost, kind="stable")
+    return Summary(
+        by=tuple(by),
+        unit=profile.unit,
+        keys=tuple(keys[index] for index in order),
+        self_cost=self_cost[order],
+        total_cost=tuple(total[index] for index in order),
+        count=tuple(count[index] for index in order),
+        estimated=estimated[order],
+        per_step=None if steps is None else steps[order],
+    )
+
+
+def coverage(profile: Profile, rows: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> Coverage:
+    """How much of the self cost (of the chosen rows) is attributed.
+
+    Raises:
+        UsageError: there is no cost to speak of.
+    """
+    cost = profile.cost().astype(float)
+    if rows is not None:
+        cost = np.where(rows, cost, 0.0)
+    whole = cost.sum()
+    if whole == 0:
+        raise UsageError("the profile has no cost at all", "record more steps")
+    known = {name: profile.operators[name].is_valid().to_numpy() for name in ("operator", "layer", "phase")}
+    estimated = profile.operators["estimated_instructions"].fill_null(0).to_numpy()
+    return Coverage(
+        operator=float(cost[known["operator"]].sum() / whole),
+        layer=float(cost[known["layer"]].sum() / whole),
+        phase=float(cost[known["phase"]].sum() / whole),
+        placed=float(cost[known["layer"] | known["phase"]].sum() / whole),
+        estimated=float(estimated.sum() / whole) if profile.metric == "self_instructions" else 0.0,
+    )
+
+
+def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Distinct keys and, for each row, the index of its key."""
+    columns = [table[name].to_pylist() for name in by]
+    index: dict[Key, int] = {}
+    inverse = np.fromiter(
+        (index.setdefault(key, len(index)) for key in zip(*columns, strict=True)), np.int64, table.num_rows
+    )
+    return list(index), inverse
+
+
+def _sums(column: pa.ChunkedArray, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int) -> Costs:
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, inverse, column.fill_null(0).to_numpy())
+    return sums
+
+
+def _optional_sums(
+    column: pa.ChunkedArray, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int
+) -> tuple[int | None, ...]:
+    known = np.zeros(size, bool)
+    np.logical_or.at(known, inverse, column.is_valid().to_numpy())
+    return tuple(
+        int(value) if valid else None for value, valid in zip(_sums(column, inverse, size), known, strict=True)
+    )
+
+
+def _per_step(
+    table: pa.Table, metric: str, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int, steps: int | None
+) -> Costs | None:
+    """Costs of each key in each step, (keys, steps); rows without a step list count nothing."""
+    name = f"{metric}_per_step"
+    if not steps or name not in table.column_names:
+        return None
+    column = table[name].combine_chunks()
+    sums = np.zeros((size, steps), np.int64)
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    np.add.at(sums, inverse[valid], column.drop_null().flatten().to_numpy().reshape(-1, steps))
+    return sums

@@ -1,0 +1,248 @@
+"""A diff in words and tables: the answer first, then the rows that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from profkit.diff import SHARES, Diff, Row, diff
+from profkit.profile import Profile
+from profkit.run import Run
+from profkit.summary import is_host
+from profkit.views.cost import format_cost, name_of
+from profkit.views.run import agreement_line, name
+
+_NAMED = 3
+_STYLES = {"more": "red", "less": "green", "same": "dim"}
+
+
+def answer(by_category: Diff, by_place: Diff) -> list[str]:
+    """The difference in sentences, from the same two profiles by category and by whatever was asked for."""
+    return [
+        *_comparability(by_category),
+        _verdict(by_category),
+        *_split(by_category),
+        *_places(by_place),
+        *_lonely(by_place),
+    ]
+
+
+def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
+    """Whether both sides do the same work, or that nobody knows."""
+    lines = []
+    for run in (baseline, candidate):
+        if run.agreement is None:
+            lines.append(f"agreement unknown: {name(run)} was not compared with another implementation")
+        elif run.implementation != run.agreement.reference or not run.agreement.holds:
+            lines.append(agreement_line(run.agreement, name(run)))
+    if baseline.bundle_sha256 != candidate.bundle_sha256 and baseline.bundle_sha256 and candidate.bundle_sha256:
+        lines.append("NOT THE SAME WORK: the two runs had other weights, batches or options")
+    return lines or [f"both are {name(baseline)}, on the same weights and batches"]
+
+
+def diff_table(diff: Diff, top: int) -> Table:
+    """The largest differences, one row each."""
+    suffix = " a step" if diff.per_step else ""
+    title = f"by {', '.join(diff.by)}" + ("" if diff.device == "cpu" else ", on the device")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("/".join(diff.by).replace("_", " "), overflow="fold", ratio=1)
+    heads = ["A" + suffix, "B" + suffix, "B - A"] if diff.unit != SHARES else ["A share", "B share", "B - A"]
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    if not diff.exact:
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in diff.rows[:top]:
+        table.add_row(_label(row, diff.by), *_cells(row, diff), style=_STYLES.get(row.verdict))
+    rest = diff.rows[top:]
+    if rest:
+        delta = sum(row.delta for row in rest)
+        table.add_row(f"({len(rest)} more)", "", "", format_cost(delta, diff.unit, signed=True), style="dim")
+    table.add_section()
+    table.add_row("all", *_cells(diff.total, diff), style="bold")
+    return table
+
+
+def diff_view(baseline: Profile, candidate: Profile, by: tuple[str, ...], top: int) -> RenderableType:
+    """Agreement, the answer in sentences, then the tables it rests on: by category, by `by`, and the devices'."""
+    lines = agreement_lines(baseline.run, candidate.run)
+    tables = []
+    for device in _devices(baseline, candidate):
+        by_category = diff(baseline, candidate, ("category",), device)
+        by_place = diff(baseline, candidate, by, device)
+        lines += answer(by_category, by_place)
+        tables += [diff_table(by_category, top), diff_table(by_place, top)]
+    return Group(*(Text(line) for line in lines), *(part for table in tables for part in ("", table)))
+
+
+def diff_rows(baseline: Profile, candidate: Profile, by: tuple[str, ...]) -> tuple[list[str], list[list[Any]]]:
+    """Heads and rows for CSV, every key."""
+    heads = [
+        "device",
+        *by,
+        "baseline",
+        "candidate",
+        "delta",
+        "baseline_share",
+        "candidate_share",
+        "low",
+        "high",
+        "verdict",
+    ]
+    rows: list[list[Any]] = []
+    for device in _devices(baseline, candidate):
+        for row in diff(baseline, candidate, by, device).rows:
+            numbers = [
+                row.baseline,
+                row.candidate,
+                row.delta,
+                row.baseline_share,
+                row.candidate_share,
+                row.low,
+                row.high,
+            ]
+            rows.append([device, *row.key, *numbers, row.verdict])
+    return heads, rows
+
+
+def diff_json(baseline: Profile, candidate: Profile, by: tuple[str, ...]) -> dict[str, Any]:
+    """Both runs, the answer in sentences and every row, for programs."""
+    heads, rows = diff_rows(baseline, candidate, by)
+    first = diff(baseline, candidate, by)
+    lines = agreement_lines(baseline.run, candidate.run)
+    for device in _devices(baseline, candidate):
+        lines += answer(diff(baseline, candidate, ("category",), device), diff(baseline, candidate, by, device))
+    return {
+        "answer": lines,
+        "unit": first.unit,
+        "per_step": first.per_step,
+        "baseline": asdict(baseline.run),
+        "candidate": asdict(candidate.run),
+        "rows": [dict(zip(heads, row, strict=True)) for row in rows],
+    }
+
+
+def _devices(baseline: Profile, candidate: Profile) -> list[str]:
+    """The processor, and the devices beside it where either side has any."""
+    beside = any(not is_host(profile).all() for profile in (baseline, candidate))
+    return ["cpu", "device"] if beside else ["cpu"]
+
+
+def _cells(row: Row, diff: Diff) -> list[str]:
+    unit = diff.unit
+    cells = [
+        format_cost(row.baseline, unit),
+        format_cost(row.candidate, unit),
+        format_cost(row.delta, unit, signed=True),
+    ]
+    if not diff.exact:
+        cells.append(_interval(row, unit))
+    return [*cells, {"only in baseline": "only A", "only in candidate": "only B"}.get(row.verdict, row.verdict)]
+
+
+def _interval(row: Row, unit: str) -> str:
+    if row.low is None or row.high is None:
+        return "-"
+    return f"{format_cost(row.low, unit, signed=True)} .. {format_cost(row.high, unit, signed=True)}"
+
+
+def _label(row: Row, by: tuple[str, ...]) -> str:
+    return " ".join(name_of(value, dimension) for value, dimension in zip(row.key, by, strict=True))
+
+
+def _comparability(diff: Diff) -> list[str]:
+    """What stands in the way of subtracting at all."""
+    lines = []
+    if diff.unit == SHARES:
+        lines.append(
+            f"The two tools measure different things ({diff.baseline.tool}, {diff.candidate.tool}): "
+            "only shares of each whole are compared."
+        )
+    if not diff.per_step:
+        lines.append("At least one side has no steps: whole recordings are compared.")
+    machines = [run.machine for run in (diff.baseline, diff.candidate)]
+    if all(machines) and machines[0] != machines[1]:
+        lines.append("The two runs were made on different machines.")
+    threads = [run.threads for run in (diff.baseline, diff.candidate)]
+    if all(threads) and threads[0] != threads[1]:
+        lines.append(f"The two runs had {threads[0]} and {threads[1]} threads.")
+    return lines
+
+
+def _verdict(diff: Diff) -> str:
+    """How much slower, in one sentence."""
+    if diff.unit == SHARES:
+        return "A and B each sum to 100 %."
+    total = diff.total
+    costs = [
+        f"{format_cost(cost or 0.0, diff.unit)}{' instructions' if diff.exact else ''}"
+        for cost in (total.baseline, total.candidate)
+    ]
+    per = (" a step" if diff.per_step else " in all") + (" on the device" if diff.device != "cpu" else "")
+    facts = f"A {name(diff.baseline)} {costs[0]}, B {name(diff.candidate)} {costs[1]}{per}"
+    if total.verdict == "same":
+        return f"{facts}: the same{'' if diff.exact else ' within the noise'}."
+    if not total.baseline or not total.candidate:
+        return f"{facts}: only one of them has any."
+    more, less = ("slower", "faster") if diff.unit == "ns" else ("more", "fewer")
+    words = f"{_factor(total.candidate / total.baseline)} {more if total.delta > 0 else less}"
+    change = f"{format_cost(total.delta, diff.unit, signed=True)}, {_certainty(diff)}"
+    return f"{facts}: B {'is' if diff.unit == 'ns' else 'has'} {words} ({change})."
+
+
+def _certainty(diff: Diff) -> str:
+    """How sure the difference of the totals is."""
+    if diff.exact:
+        return "exact"
+    return "no interval" if diff.total.low is None else f"95 % interval {_interval(diff.total, diff.unit)}"
+
+
+def _factor(ratio: float) -> str:
+    """`8.7 %` for a small change, `3.2 times` for a large one."""
+    return f"{abs(ratio - 1) * 100:.1f} %" if 0.5 < ratio < 2 else f"{max(ratio, 1 / ratio):.1f} times"
+
+
+def _split(diff: Diff) -> list[str]:
+    """How the gap splits over the categories, and what Python itself costs."""
+    rows = [row for row in diff.rows if row.verdict != "same"]
+    if not rows or not diff.total.delta:
+        return []
+    parts = [f"{name_of(row.key[0], 'category')} {format_cost(row.delta, diff.unit, signed=True)}" for row in rows]
+    lines = [f"The gap by category: {', '.join(parts)}."]
+    python = [row for row in diff.rows if row.key[0] in ("interpreter", "binding")]
+    for side, costs, shares in (
+        ("A", [row.baseline for row in python], sum(row.baseline_share for row in python)),
+        ("B", [row.candidate for row in python], sum(row.candidate_share for row in python)),
+    ):
+        cost = sum(value or 0.0 for value in costs)
+        if cost:
+            amount = format_cost(cost, diff.unit) + (" a step" if diff.per_step else "")
+            share = format_cost(shares, SHARES)
+            lines.append(f"Python itself (interpreter and binding) costs {side} {amount}, {share} of its whole.")
+    return lines
+
+
+def _places(diff: Diff) -> list[str]:
+    """The layers and operators with the largest differences."""
+    rows = [row for row in diff.rows if row.verdict != "same"][:_NAMED]
+    if not rows:
+        return []
+    parts = [f"{_label(row, diff.by)} {format_cost(row.delta, diff.unit, signed=True)}" for row in rows]
+    return [f"The largest differences: {'; '.join(parts)}."]
+
+
+def _lonely(diff: Diff) -> list[str]:
+    """What only one side has, in order of cost."""
+    lines = []
+    for verdict, side in (("only in baseline", "A"), ("only in candidate", "B")):
+        rows = [row for row in diff.rows if row.verdict == verdict]
+        if rows:
+            cost = format_cost(sum(abs(row.delta) for row in rows), diff.unit)
+            parts = [f"{_label(row, diff.by)} {format_cost(abs(row.delta), diff.unit)}" for row in rows[:_NAMED]]
+            more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+            lines.append(f"Only in {side} ({cost} in all): {'; '.join(parts)}{more}.")
+    return lines

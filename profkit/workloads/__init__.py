@@ -1,0 +1,1 @@
+"""Workloads: one network and its recipe a module, each a `profkit.spec.Workload` value."""
