@@ -1,1 +1,69 @@
-"""profkit: where the time goes in each implementation of one network, and why they differ."""
+"""profkit: where the time goes in each implementation of one network, and why they differ.
+
+The names in `__all__` are the public ones; each is imported when it is first used, so that `import profkit` is
+quick. No module is called like a function of these, or importing the module would hide the function.
+
+Example:
+    >>> import profkit
+    >>> python, cpp = profkit.load("python.json"), profkit.load("cpp.json")  # doctest: +SKIP
+    >>> profkit.diff(python, cpp, by=("layer",)).rows[0].delta  # doctest: +SKIP
+    -312750.5
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from profkit.comparison import Diff, diff
+    from profkit.errors import ProfkitError
+    from profkit.loader import load
+    from profkit.machine import Machine
+    from profkit.prepare import Task
+    from profkit.profile import Profile, Recording
+    from profkit.measure import Request, record
+    from profkit.run import Agreement, Run
+    from profkit.spec import Layer, Network, Workload
+
+_HOMES = {
+    "Agreement": "run",
+    "Diff": "comparison",
+    "Layer": "spec",
+    "Machine": "machine",
+    "Network": "spec",
+    "Profile": "profile",
+    "ProfkitError": "errors",
+    "Recording": "profile",
+    "Request": "measure",
+    "Run": "run",
+    "Task": "prepare",
+    "Workload": "spec",
+    "diff": "comparison",
+    "load": "loader",
+    "record": "measure",
+}
+
+__all__ = [
+    "Agreement",
+    "Diff",
+    "Layer",
+    "Machine",
+    "Network",
+    "Profile",
+    "ProfkitError",
+    "Recording",
+    "Request",
+    "Run",
+    "Task",
+    "Workload",
+    "diff",
+    "load",
+    "record",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'profkit' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"profkit.{_HOMES[name]}"), name)

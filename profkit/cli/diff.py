@@ -23,7 +23,7 @@ def command(
     as_csv: Annotated[bool, Option("--csv", help="print CSV, every row")] = False,
 ) -> None:
     """Say how much slower B is than A, in which layers and operators, and what the gap is made of."""
-    from profkit.load import load
+    from profkit.loader import load
     from profkit.summary import parse_dimensions
     from profkit.views.diff import diff_json, diff_rows, diff_view
     from profkit.views.output import check_formats, print_csv, print_json, print_view

@@ -20,7 +20,7 @@ def command(
     as_json: Annotated[bool, Option("--json", help="print what was read as JSON")] = False,
 ) -> None:
     """Read the artefact of a tool into a profile."""
-    from profkit.load import load
+    from profkit.loader import load
     from profkit.views.output import check_overwrite, print_json, print_view
     from profkit.views.progress import progress
     from profkit.views.show import imported_json, imported_view

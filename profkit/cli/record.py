@@ -42,7 +42,7 @@ def command(
     """
     from profkit.implementations import Implementation
     from profkit.prepare import Task
-    from profkit.record import PROFILE_FILE, Request, record
+    from profkit.measure import PROFILE_FILE, Request, record
     from profkit.recorders import Recorder
     from profkit.registry import find
     from profkit.spec import Workload, parse_options

@@ -24,7 +24,7 @@ def command(
     as_csv: Annotated[bool, Option("--csv", help="print CSV, every row")] = False,
 ) -> None:
     """Show a profile by operator, layer, phase, category or file; the last line tells how much is attributed."""
-    from profkit.load import load
+    from profkit.loader import load
     from profkit.summary import parse_dimensions
     from profkit.views.output import check_formats, print_csv, print_json, print_view
     from profkit.views.show import profile_json, profile_rows, profile_view

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from profkit.diff import SHARES, Diff, Row, diff
+from profkit.comparison import SHARES, Diff, Row, diff
 from profkit.profile import Profile
 from profkit.run import Run
 from profkit.summary import is_host

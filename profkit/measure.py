@@ -22,7 +22,7 @@ from profkit.artefact import sha256
 from profkit.bundle import Bundle
 from profkit.errors import MissingToolError, UsageError, WriteError
 from profkit.implementations import Implementation
-from profkit.load import load_run
+from profkit.loader import load_run
 from profkit.machine import this_machine
 from profkit.native import build
 from profkit.prepare import Task, prepare

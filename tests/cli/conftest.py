@@ -1,0 +1,33 @@
+"""Run the command line as a user does: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+Profkit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def profkit(tmp_path: Path) -> Profkit:
+    """Run `profkit ARGUMENTS` in an empty directory; `environment` is added to the variables."""
+
+    def run(
+        *arguments: str | Path, environment: Mapping[str, str] | None = None, **options: object
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "profkit", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "80", **(environment or {})},
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run

@@ -1,0 +1,71 @@
+"""Fixtures that several tests share: the C++ build and the live recordings, each made once in a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from profkit.implementations import Implementation
+from profkit.measure import Request, record
+from profkit.native import NativeBuild, build
+from profkit.prepare import Task
+from profkit.profile import Profile
+from profkit.recorders import Recorder
+from profkit.registry import find
+from profkit.spec import Workload
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A live recording: what `record` returned."""
+
+    profile: Profile
+    directory: Path
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Artefacts that others recorded; they are not part of the project."""
+    if not SAMPLES.is_dir():
+        pytest.skip("the folder of third-party samples is not beside the checkout")
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def native() -> NativeBuild:
+    """The C++ side, built now or taken from the cache."""
+    return build(print)
+
+
+@pytest.fixture(scope="session")
+def libtorch_build(native: NativeBuild) -> Path:
+    """Directory with the C++ program and the Python extension."""
+    return native.program.parent
+
+
+@pytest.fixture(scope="session")
+def mnist_cnn() -> Workload:
+    return find("profkit.workloads", Workload, "mnist_cnn")
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, mnist_cnn: Workload) -> dict[tuple[str, str], Recorded]:
+    """Both implementations under every tool, 8 samples a step; Callgrind in two fresh processes each."""
+    runs = tmp_path_factory.mktemp("runs")
+    recordings = {}
+    for implementation in ("pytorch", "libtorch"):
+        for tool, steps, repeats in (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)):
+            request = Request(
+                task=Task(mnist_cnn, batch_size=8),
+                implementation=find("profkit.implementations", Implementation, implementation),
+                recorder=find("profkit.recorders", Recorder, tool),
+                steps=steps,
+                warmup=2,
+                repeats=repeats,
+            )
+            recordings[implementation, tool] = Recorded(*record(request, runs, print))
+    return recordings

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+
+from profkit.comparison import FINEST, diff, interval
+from profkit.profile import Profile
+from profkit.run import Run
+from profkit.schema import OPERATORS, table_from
+
+Rows = list[tuple[str | None, str, str | None, list[int]]]
+
+
+def profile(rows: Rows, metric: str = "self_ns", device: str = "cpu") -> Profile:
+    """A profile from (layer, phase, operator, cost in each step)."""
+    steps = len(rows[0][3])
+    columns = {
+        "layer": [row[0] for row in rows],
+        "phase": [row[1] for row in rows],
+        "operator": [row[2] for row in rows],
+        "category": ["kernel"] * len(rows),
+        "device": [device] * len(rows),
+        metric: [sum(row[3]) for row in rows],
+        f"{metric}_per_step": [row[3] for row in rows],
+    }
+    return Profile(Run(tool="test", steps=steps), table_from(OPERATORS, columns, len(rows)))
+
+
+PYTHON: Rows = [
+    ("conv1", "forward", "aten::conv2d", [100, 110, 120]),
+    ("linear1", "forward", "aten::linear", [50, 52, 54]),
+    ("linear1", "forward", "aten::addmm", [500, 500, 500]),
+    (None, "optimizer", "aten::add_", [7, 7, 7]),
+]
+CPP: Rows = [
+    ("conv1", "forward", "aten::conv2d", [300, 310, 320]),
+    ("linear1", "forward", "aten::t", [20, 21, 22]),
+    ("linear1", "forward", "aten::transpose", [10, 10, 10]),
+    ("linear1", "forward", "aten::addmm", [500, 501, 499]),
+    (None, "optimizer", "aten::mul_", [3, 3, 3]),
+]
+
+
+def test_rows_are_aligned_per_step_with_their_interval_and_verdict() -> None:
+    rows = {row.key: row for row in diff(profile(PYTHON), profile(CPP)).rows}
+    conv = rows["conv1", "forward", "aten::conv2d"]
+    assert (conv.baseline, conv.candidate, conv.delta, conv.verdict) == (110, 310, 200, "more")
+    assert conv.low is not None
+    assert conv.high is not None
+    assert conv.low < 200 < conv.high
+    assert rows["linear1", "forward", "aten::addmm"].verdict == "same"
+
+
+def test_operators_that_decompose_differently_are_set_against_each_other_in_their_layer() -> None:
+    rows = {row.key: row for row in diff(profile(PYTHON), profile(CPP)).rows}
+    linear = rows["linear1", "forward", "aten::linear | aten::t + aten::transpose"]
+    assert (linear.baseline, linear.candidate) == (52, 31)
+
+
+def test_without_a_layer_an_operator_of_one_side_stays_alone() -> None:
+    rows = {row.key: row for row in diff(profile(PYTHON), profile(CPP)).rows}
+    assert rows[None, "optimizer", "aten::add_"].verdict == "only in baseline"
+    assert rows[None, "optimizer", "aten::mul_"].verdict == "only in candidate"
+
+
+def test_the_rows_sum_to_the_whole_difference() -> None:
+    for by in (FINEST, ("layer",), ("category",), ("phase", "operator")):
+        result = diff(profile(PYTHON), profile(CPP), by)
+        assert sum(row.delta for row in result.rows) == pytest.approx(result.total.delta)
+
+
+def test_instructions_are_exact_and_have_no_interval() -> None:
+    result = diff(profile(PYTHON, "self_instructions"), profile(CPP, "self_instructions"))
+    assert result.exact
+    assert all(row.low is None and row.high is None for row in result.rows)
+    assert {row.key[-1]: row.verdict for row in result.rows}["aten::addmm"] == "same"
+
+
+def test_units_are_never_subtracted_from_each_other() -> None:
+    result = diff(profile(PYTHON), profile(CPP, "self_instructions"))
+    assert result.unit == "share"
+    assert result.total.baseline == pytest.approx(1)
+    assert result.total.candidate == pytest.approx(1)
+
+
+def test_costs_beside_the_processor_are_compared_apart() -> None:
+    result = diff(profile(PYTHON), profile(CPP, device="cuda:0"))
+    assert {row.verdict for row in result.rows} == {"only in baseline"}
+
+
+def test_the_interval_is_that_of_welch() -> None:
+    random = np.random.default_rng(0)
+    baseline, candidate = random.normal(10, 1, 12), random.normal(11, 3, 7)
+    expected = scipy.stats.ttest_ind(candidate, baseline, equal_var=False).confidence_interval(0.95)
+    assert interval(baseline, candidate) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_single_sample_has_no_interval() -> None:
+    assert interval(np.array([1.0]), np.array([1.0, 2.0])) == (None, None)
+
+
+names = st.sampled_from(["a", "b", "c"])
+costs = st.lists(st.integers(0, 10**12), min_size=4, max_size=4)
+
+
+@given(st.lists(st.tuples(st.none() | names, names, st.none() | names, costs), min_size=1, max_size=20))
+def test_a_profile_differs_nowhere_from_itself(rows: Rows) -> None:
+    result = diff(profile(rows), profile(rows))
+    assert {row.verdict for row in result.rows} == {"same"}
+    assert result.total.verdict == "same"

@@ -1,0 +1,128 @@
+"""Both implementations under every tool, recorded now: what the README promises of every recording."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pyarrow.compute as pc
+import pytest
+
+from profkit.artefact import sha256
+from profkit.comparison import diff
+from profkit.loader import load, load_run
+from profkit.profile import read_profile
+from profkit.summary import coverage, summarise
+from tests.conftest import Recorded
+
+Live = dict[tuple[str, str], Recorded]
+BOTH = pytest.mark.parametrize("implementation", ["pytorch", "libtorch"])
+EVERY = pytest.mark.parametrize("tool", ["torch", "callgrind", "wallclock"])
+
+
+@BOTH
+@EVERY
+def test_the_run_directory_holds_the_artefact_its_digest_and_the_profile(
+    live: Live, implementation: str, tool: str
+) -> None:
+    recorded = live[implementation, tool]
+    run = recorded.profile.run
+    assert [sha256(recorded.directory / name) for name in run.artefacts] == list(run.artefact_sha256)
+    assert read_profile(recorded.directory / "profile.json").operators.equals(recorded.profile.operators)
+    assert not list(recorded.directory.parent.glob("*.partial"))
+
+
+@BOTH
+@EVERY
+def test_a_run_tells_where_it_comes_from(live: Live, implementation: str, tool: str) -> None:
+    run = live[implementation, tool].profile.run
+    assert (run.implementation, run.tool, run.workload, run.batch_size) == (implementation, tool, "mnist_cnn", 8)
+    assert run.machine
+    assert run.versions["torch"].startswith("2.")
+    assert run.threads == 1
+    assert run.build
+    assert run.settings["cpu_capability"]
+    assert len(run.tool_step_ns) == run.steps
+    assert run.slowdown
+    assert run.slowdown > (10 if tool == "callgrind" else 0.3)
+
+
+@BOTH
+@EVERY
+def test_what_was_read_can_be_read_again_from_the_raw_artefact(live: Live, implementation: str, tool: str) -> None:
+    recorded = live[implementation, tool]
+    assert load_run(recorded.directory).operators.equals(recorded.profile.operators)
+    if len(recorded.profile.run.artefacts) == 1:
+        again = load(recorded.directory / recorded.profile.run.artefacts[0])
+        assert again.operators.equals(recorded.profile.operators)
+        assert again.run == recorded.profile.run
+
+
+@BOTH
+def test_both_implementations_agree_with_the_reference(live: Live, implementation: str) -> None:
+    agreement = live[implementation, "torch"].profile.run.agreement
+    assert agreement
+    assert agreement.holds
+    assert max(agreement.output, agreement.loss, agreement.weight) < 2e-6
+    assert 0 < agreement.exact < 1e-6
+
+
+@BOTH
+def test_almost_all_time_and_instructions_carry_a_layer_or_a_phase(live: Live, implementation: str) -> None:
+    assert coverage(live[implementation, "torch"].profile).placed >= 0.97
+    assert coverage(live[implementation, "callgrind"].profile).placed >= 0.95
+    assert coverage(live[implementation, "wallclock"].profile).placed >= 0.95
+
+
+@BOTH
+@pytest.mark.parametrize("tool", ["torch", "callgrind"])
+def test_every_backward_convolution_carries_its_layer(live: Live, implementation: str, tool: str) -> None:
+    table = live[implementation, tool].profile.operators
+    backward = table.filter(pc.equal(table["operator"], "aten::convolution_backward"))
+    assert backward.num_rows
+    assert set(backward["layer"].to_pylist()) == {"conv1", "conv2"}
+    assert set(backward["phase"].to_pylist()) == {"backward"}
+
+
+@BOTH
+def test_recording_twice_counts_the_same_instructions(live: Live, implementation: str) -> None:
+    per_step = summarise(live[implementation, "callgrind"].profile, ("phase",)).per_step
+    assert per_step is not None
+    first, second = (int(step) for step in per_step.sum(axis=0))
+    assert abs(first - second) / first < 1e-3
+
+
+@BOTH
+def test_every_instruction_that_callgrind_annotate_lists_is_in_the_profile(live: Live, implementation: str) -> None:
+    recorded = live[implementation, "callgrind"]
+    artefacts = [recorded.directory / name for name in recorded.profile.run.artefacts]
+    annotate = shutil.which("callgrind_annotate")
+    assert annotate
+    listed = 0
+    for artefact in artefacts:
+        command = [annotate, "--threshold=100", "--auto=no", "--show-percs=no", str(artefact)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        functions = said.split("file:function", 1)[1]
+        listed += sum(int(count.replace(",", "")) for count in re.findall(r"^\s*([\d,]+)\s+\S", functions, re.M))
+    assert pc.sum(recorded.profile.operators["self_instructions"]).as_py() == listed
+
+
+def test_the_same_kernels_run_in_both_languages_and_only_python_pays_for_python(live: Live) -> None:
+    result = diff(live["pytorch", "callgrind"].profile, live["libtorch", "callgrind"].profile, ("category",))
+    rows = {row.key[0]: row for row in result.rows}
+    assert rows["kernel"].baseline == pytest.approx(rows["kernel"].candidate, rel=0.02)
+    assert rows["interpreter"].candidate in (None, 0)
+    assert rows["interpreter"].baseline
+    assert result.total.delta < 0
+
+
+@pytest.mark.parametrize("tool", ["torch", "callgrind"])
+def test_every_layer_and_phase_is_seen_in_both_languages(live: Live, tool: str) -> None:
+    seen = [
+        {key for key in summarise(live[implementation, tool].profile, ("layer", "phase")).keys if key[0]}
+        for implementation in ("pytorch", "libtorch")
+    ]
+    assert seen[0] == seen[1]
+    layers = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "linear1", "relu3", "linear2", "loss")
+    assert {(layer, phase) for layer in layers for phase in ("forward", "backward")} <= seen[0]

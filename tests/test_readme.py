@@ -1,0 +1,49 @@
+"""Documentation cannot rot: its commands, options, columns and exit codes are those of the program."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from profkit import errors
+from profkit.cli import INTERRUPTED, app
+from profkit.cli.diff import EXAMPLES as DIFF_EXAMPLES
+from profkit.schema import markdown_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+EXAMPLES = [example for command in COMMANDS.values() for example in re.findall(r"profkit .*", command.epilog)]
+WRITTEN = [line.strip() for line in README.splitlines() if line.startswith("    profkit ")]
+
+
+@pytest.mark.parametrize("line", dict.fromkeys((*WRITTEN, *EXAMPLES)))
+def test_every_command_that_is_written_down_exists_with_its_options(line: str) -> None:
+    _, name, *arguments = shlex.split(line, comments=True)
+    known = {option for parameter in COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert {argument for argument in arguments if argument.startswith("-")} <= known
+
+
+def test_every_command_has_examples() -> None:
+    assert DIFF_EXAMPLES
+    assert all("profkit " in command.epilog for command in COMMANDS.values())
+
+
+def test_the_column_table_is_the_schema() -> None:
+    between = README.split("<!-- columns -->")[1].split("<!-- end of columns -->")[0]
+    assert between.strip() == markdown_table()
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    written = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not errors.ProfkitError]
+    assert written == {0, INTERRUPTED, *(kind.exit_code for kind in kinds)}
+
+
+def test_the_two_commands_of_the_readme_are_there() -> None:
+    for script in re.findall(r"bash (\S+\.sh)", README):
+        assert (ROOT / script).is_file()
