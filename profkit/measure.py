@@ -99,7 +99,7 @@ def record(request: Request, runs: Path, say: Callable[[str], None]) -> tuple[Pr
             artefacts.append(artefact)
         run = replace(
             _provenance(request, bundle, without, reports),
-            command=(*command, *shared),
+            command=_portable([*command, *shared]),
             artefacts=tuple(artefact.name for artefact in artefacts),
             artefact_sha256=tuple(sha256(artefact) for artefact in artefacts),
             agreement=agreement,
@@ -200,6 +200,11 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         commit=_commit(),
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _portable(command: list[str]) -> tuple[str, ...]:
+    """The command without the places that only this machine has: a file is called by its name."""
+    return tuple(Path(part).name if Path(part).is_absolute() else part for part in command)
 
 
 def _tool_version(recorder: Recorder) -> str | None:

@@ -30,7 +30,8 @@ class Summary:
         unit: of the costs.
         keys: values of those columns, None where a row has none.
         self_cost: sum of the rows' self cost.
-        total_cost: cost with callees; None where no row of the key has one.
+        total_cost: cost with callees; None where no row of the key has one, and outside every operator, where rows
+            nest in each other.
         count: calls; None likewise.
         estimated: the part of self_cost that is an estimate.
         per_step: self cost in each step, shape (keys, steps); None where there are no steps.
@@ -108,7 +109,7 @@ def summarise(profile: Profile, by: Sequence[str], rows: np.ndarray[Any, np.dtyp
         unit=profile.unit,
         keys=tuple(keys[index] for index in order),
         self_cost=self_cost[order],
-        total_cost=tuple(total[index] for index in order),
+        total_cost=tuple(None if None in _operators(keys[index], by) else total[index] for index in order),
         count=tuple(count[index] for index in order),
         estimated=estimated[order],
         per_step=None if steps is None else steps[order],
@@ -136,6 +137,11 @@ def coverage(profile: Profile, rows: np.ndarray[Any, np.dtype[np.bool_]] | None 
         placed=float(cost[known["layer"] | known["phase"]].sum() / whole),
         estimated=float(estimated.sum() / whole) if profile.metric == "self_instructions" else 0.0,
     )
+
+
+def _operators(key: Key, by: Sequence[str]) -> list[str | None]:
+    """The operator in a key, if it has a place for one."""
+    return [value for value, name in zip(key, by, strict=True) if name == "operator"]
 
 
 def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[Any, np.dtype[np.int64]]]:

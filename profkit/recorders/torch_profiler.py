@@ -19,5 +19,5 @@ TORCH = Recorder(
     format="kineto",
     wrap=wrap,
     # Kineto and the allocator otherwise report their start and stop among the program's own output.
-    environment={"KINETO_LOG_LEVEL": "5", "TORCH_CPP_LOG_LEVEL": "ERROR"},
+    environment={"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"},
 )

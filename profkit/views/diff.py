@@ -46,15 +46,12 @@ def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
 
 def diff_table(diff: Diff, top: int) -> Table:
     """The largest differences, one row each."""
-    suffix = " a step" if diff.per_step else ""
+    what = "share" if diff.unit == SHARES else "a step" if diff.per_step else "in all"
     title = f"by {', '.join(diff.by)}" + ("" if diff.device == "cpu" else ", on the device")
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("/".join(diff.by).replace("_", " "), overflow="fold", ratio=1)
-    heads = ["A" + suffix, "B" + suffix, "B - A"] if diff.unit != SHARES else ["A share", "B share", "B - A"]
-    for head in heads:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=True)
+    table.add_column(" ".join(diff.by).replace("_", " "), overflow="fold", ratio=1)
+    for head in (f"A {what}", f"B {what}", "B - A" if diff.exact else "B - A (95 %)"):
         table.add_column(head, justify="right", no_wrap=True)
-    if not diff.exact:
-        table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in diff.rows[:top]:
         table.add_row(_label(row, diff.by), *_cells(row, diff), style=_STYLES.get(row.verdict))
@@ -133,15 +130,14 @@ def _devices(baseline: Profile, candidate: Profile) -> list[str]:
 
 
 def _cells(row: Row, diff: Diff) -> list[str]:
-    unit = diff.unit
-    cells = [
-        format_cost(row.baseline, unit),
-        format_cost(row.candidate, unit),
-        format_cost(row.delta, unit, signed=True),
-    ]
-    if not diff.exact:
-        cells.append(_interval(row, unit))
-    return [*cells, {"only in baseline": "only A", "only in candidate": "only B"}.get(row.verdict, row.verdict)]
+    verdict = {"only in baseline": "only A", "only in candidate": "only B"}.get(row.verdict, row.verdict)
+    return [format_cost(row.baseline, diff.unit), format_cost(row.candidate, diff.unit), _delta(row, diff.unit), verdict]
+
+
+def _delta(row: Row, unit: str) -> str:
+    """The difference, and half the width of its interval where it has one."""
+    delta = format_cost(row.delta, unit, signed=True)
+    return delta if row.low is None or row.high is None else f"{delta} ± {format_cost((row.high - row.low) / 2, unit)}"
 
 
 def _interval(row: Row, unit: str) -> str:
@@ -151,7 +147,13 @@ def _interval(row: Row, unit: str) -> str:
 
 
 def _label(row: Row, by: tuple[str, ...]) -> str:
-    return " ".join(name_of(value, dimension) for value, dimension in zip(row.key, by, strict=True))
+    """The key in words; of several, a layer or phase that there is none of goes without saying."""
+    names = [
+        name_of(value, dimension)
+        for value, dimension in zip(row.key, by, strict=True)
+        if value is not None or dimension not in ("layer", "phase") or len(by) == 1
+    ]
+    return " ".join(names) or "(outside every layer and phase)"
 
 
 def _comparability(diff: Diff) -> list[str]:
@@ -208,7 +210,7 @@ def _factor(ratio: float) -> str:
 
 def _split(diff: Diff) -> list[str]:
     """How the gap splits over the categories, and what Python itself costs."""
-    rows = [row for row in diff.rows if row.verdict != "same"]
+    rows = [row for row in diff.rows if row.verdict != "same" and row.delta]
     if not rows or not diff.total.delta:
         return []
     parts = [f"{name_of(row.key[0], 'category')} {format_cost(row.delta, diff.unit, signed=True)}" for row in rows]

@@ -38,12 +38,12 @@ def coverage_line(profile: Profile) -> str:
 
 def _table(summary: Summary, top: int, caption: str | None) -> Table:
     whole = int(summary.self_cost.sum())
-    table = Table(title=caption, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=False)
+    table = Table(title=caption, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=True)
     for dimension in summary.by:
         table.add_column(dimension.replace("_", " "), overflow="fold", ratio=1)
     with_total = "operator" in summary.by and any(value is not None for value in summary.total_cost)
     heads = [
-        f"self {summary.unit if summary.unit != 'ns' else 'time'}",
+        "self time" if summary.unit == "ns" else summary.unit,
         "share",
         *(["total"] if with_total else []),
         "count",
