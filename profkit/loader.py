@@ -62,7 +62,10 @@ def sniff(path: Path) -> Importer:
 def _profile(recordings: Sequence[Recording], run: Run | None) -> Profile:
     """Place and aggregate recordings; `run` is what the recorder knew, and wins over what the artefact says."""
     if run is not None:
-        recordings = [replace(recording, run=_told(recording.run, run)) for recording in recordings]
+        recordings = [
+            replace(recording, run=_told(recording.run, replace(run, artefacts=(name,), artefact_sha256=(digest,))))
+            for recording, name, digest in zip(recordings, run.artefacts, run.artefact_sha256, strict=True)
+        ]
     return aggregate([place(recording) for recording in recordings])
 
 

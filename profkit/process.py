@@ -31,8 +31,11 @@ def run_watched(
     """
     process = _start(command, {**os.environ, **environment}, stdout=sys.stderr.fileno())
     try:
+        told = None
         while process.poll() is None:
-            watch(_last_line(progress))
+            if (line := _last_line(progress)) != told:
+                watch(line)
+                told = line
             time.sleep(_POLL_S)
     finally:
         _end(process)

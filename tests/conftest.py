@@ -67,5 +67,5 @@ def live(tmp_path_factory: pytest.TempPathFactory, mnist_cnn: Workload) -> dict[
                 warmup=2,
                 repeats=repeats,
             )
-            recordings[implementation, tool] = Recorded(*record(request, runs, print))
+            recordings[implementation, tool] = Recorded(*record(request, runs, lambda _: None))
     return recordings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
@@ -12,13 +13,18 @@ import pytest
 from profkit.artefact import sha256
 from profkit.comparison import diff
 from profkit.loader import load, load_run
-from profkit.profile import read_profile
+from profkit.profile import Profile, read_profile
 from profkit.summary import coverage, summarise
 from tests.conftest import Recorded
 
 Live = dict[tuple[str, str], Recorded]
 BOTH = pytest.mark.parametrize("implementation", ["pytorch", "libtorch"])
 EVERY = pytest.mark.parametrize("tool", ["torch", "callgrind", "wallclock"])
+
+
+def same_rows(one: Profile, other: Profile) -> bool:
+    """Equal in every value; the order of an Arrow dictionary's entries is nobody's business."""
+    return bool(one.operators.to_pydict() == other.operators.to_pydict())
 
 
 @BOTH
@@ -29,7 +35,7 @@ def test_the_run_directory_holds_the_artefact_its_digest_and_the_profile(
     recorded = live[implementation, tool]
     run = recorded.profile.run
     assert [sha256(recorded.directory / name) for name in run.artefacts] == list(run.artefact_sha256)
-    assert read_profile(recorded.directory / "profile.json").operators.equals(recorded.profile.operators)
+    assert same_rows(read_profile(recorded.directory / "profile.json"), recorded.profile)
     assert not list(recorded.directory.parent.glob("*.partial"))
 
 
@@ -52,10 +58,10 @@ def test_a_run_tells_where_it_comes_from(live: Live, implementation: str, tool: 
 @EVERY
 def test_what_was_read_can_be_read_again_from_the_raw_artefact(live: Live, implementation: str, tool: str) -> None:
     recorded = live[implementation, tool]
-    assert load_run(recorded.directory).operators.equals(recorded.profile.operators)
+    assert same_rows(load_run(recorded.directory), recorded.profile)
     if len(recorded.profile.run.artefacts) == 1:
         again = load(recorded.directory / recorded.profile.run.artefacts[0])
-        assert again.operators.equals(recorded.profile.operators)
+        assert same_rows(again, recorded.profile)
         assert again.run == recorded.profile.run
 
 
@@ -94,14 +100,19 @@ def test_recording_twice_counts_the_same_instructions(live: Live, implementation
 
 
 @BOTH
-def test_every_instruction_that_callgrind_annotate_lists_is_in_the_profile(live: Live, implementation: str) -> None:
-    recorded = live[implementation, "callgrind"]
-    artefacts = [recorded.directory / name for name in recorded.profile.run.artefacts]
+def test_the_profile_has_every_instruction_that_callgrind_annotate_lists(
+    live: Live, implementation: str, tmp_path: Path
+) -> None:
+    """A call that lasts over a dump is written `calls=0`, and callgrind_annotate takes the cost of such a line, which
+    is inclusive, for the function's own; as `calls=1` it reads it right."""
     annotate = shutil.which("callgrind_annotate")
     assert annotate
+    recorded = live[implementation, "callgrind"]
     listed = 0
-    for artefact in artefacts:
-        command = [annotate, "--threshold=100", "--auto=no", "--show-percs=no", str(artefact)]
+    for name in recorded.profile.run.artefacts:
+        text = (recorded.directory / name).read_bytes()
+        (tmp_path / name).write_bytes(re.sub(rb"^calls=0 ", b"calls=1 ", text, flags=re.M))
+        command = [annotate, "--threshold=100", "--auto=no", "--show-percs=no", str(tmp_path / name)]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         functions = said.split("file:function", 1)[1]
         listed += sum(int(count.replace(",", "")) for count in re.findall(r"^\s*([\d,]+)\s+\S", functions, re.M))

@@ -34,10 +34,11 @@ def answer(by_category: Diff, by_place: Diff) -> list[str]:
 def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
     """Whether both sides do the same work, or that nobody knows."""
     lines = []
+    unknown = [side for side, run in (("A", baseline), ("B", candidate)) if run.agreement is None]
+    if unknown:
+        lines.append(f"agreement unknown: nobody checked that {' and '.join(unknown)} computes what the other does")
     for run in (baseline, candidate):
-        if run.agreement is None:
-            lines.append(f"agreement unknown: {name(run)} was not compared with another implementation")
-        elif run.implementation != run.agreement.reference or not run.agreement.holds:
+        if run.agreement and (run.implementation != run.agreement.reference or not run.agreement.holds):
             lines.append(agreement_line(run.agreement, name(run)))
     if baseline.bundle_sha256 != candidate.bundle_sha256 and baseline.bundle_sha256 and candidate.bundle_sha256:
         lines.append("NOT THE SAME WORK: the two runs had other weights, batches or options")
@@ -131,7 +132,12 @@ def _devices(baseline: Profile, candidate: Profile) -> list[str]:
 
 def _cells(row: Row, diff: Diff) -> list[str]:
     verdict = {"only in baseline": "only A", "only in candidate": "only B"}.get(row.verdict, row.verdict)
-    return [format_cost(row.baseline, diff.unit), format_cost(row.candidate, diff.unit), _delta(row, diff.unit), verdict]
+    return [
+        format_cost(row.baseline, diff.unit),
+        format_cost(row.candidate, diff.unit),
+        _delta(row, diff.unit),
+        verdict,
+    ]
 
 
 def _delta(row: Row, unit: str) -> str:
@@ -167,7 +173,8 @@ def _comparability(diff: Diff) -> list[str]:
     if not diff.per_step:
         lines.append("At least one side has no steps: whole recordings are compared.")
     machines = [run.machine for run in (diff.baseline, diff.candidate)]
-    if all(machines) and machines[0] != machines[1]:
+    devices = [run.settings.get("devices") for run in (diff.baseline, diff.candidate)]
+    if (all(machines) and machines[0] != machines[1]) or (all(devices) and devices[0] != devices[1]):
         lines.append("The two runs were made on different machines.")
     threads = [run.threads for run in (diff.baseline, diff.candidate)]
     if all(threads) and threads[0] != threads[1]:
@@ -241,7 +248,7 @@ def _lonely(diff: Diff) -> list[str]:
     """What only one side has, in order of cost."""
     lines = []
     for verdict, side in (("only in baseline", "A"), ("only in candidate", "B")):
-        rows = [row for row in diff.rows if row.verdict == verdict]
+        rows = [row for row in diff.rows if row.verdict == verdict and row.delta]
         if rows:
             cost = format_cost(sum(abs(row.delta) for row in rows), diff.unit)
             parts = [f"{_label(row, diff.by)} {format_cost(abs(row.delta), diff.unit)}" for row in rows[:_NAMED]]
