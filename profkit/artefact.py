@@ -39,7 +39,7 @@ def open_artefact(path: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{path} is broken gzip: {error}", "copy or record it again; it may be cut off") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        hint = "copy or record it again" if error.errno is None else ""
+        hint = "copy or record it again" if error.errno is None else "check its name and permissions"
         raise InputError(f"cannot read {path}: {reason}", hint) from error
 
 

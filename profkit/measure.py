@@ -35,6 +35,15 @@ from profkit.write import write_whole
 RUN_FILE, PROFILE_FILE = "run.json", "profile.json"
 UNTOOLED_STEPS = 20
 
+ENVIRONMENT = {
+    # Without these, whether glibc gives a freed tensor back to the system, and so whether the next one costs page
+    # faults, hangs on chance details of the heap: one and the same program then takes up to 1.7 times as long.
+    "GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1073741824:glibc.malloc.mmap_threshold=1073741824",
+    # Instruction counts of the interpreter repeat only if its dictionaries do.
+    "PYTHONHASHSEED": "0",
+}
+"""Set for every recorded program, in every language, and kept in the run's settings."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -159,13 +168,18 @@ def _runner(
             "--progress",
             str(progress),
         ]
-        environment = {"PYTHONHASHSEED": "0", **request.recorder.environment, **request.environment}
+        environment = {**request.recorder.environment, **_environment(request)}
         name = request.implementation.name
         say(f"running {name} {title}")
         run_watched(
             [*command, *flags], environment, progress, lambda line: say(f"running {name} {title}: {line or 'starting'}")
         )
         return msgspec.json.decode(report.read_bytes(), type=dict[str, Any])
+
+
+def _environment(request: Request) -> dict[str, str]:
+    """Variables that may change what the program does or how fast."""
+    return {**ENVIRONMENT, **request.environment}
 
 
 def _artefact_name(request: Request, repeat: int) -> str:
@@ -188,7 +202,7 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         threads=said["threads"],
         affinity=tuple(said["affinity"]) if said["affinity"] else None,
         build=said["build"],
-        settings=said["settings"],
+        settings={**said["settings"], **_environment(request)},
         batch_size=request.task.batch_size,
         warmup=request.warmup,
         steps=request.steps * request.repeats,

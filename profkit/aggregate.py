@@ -1,0 +1,284 @@
+"""From recordings to one operator table: pure, and a column at a time.
+
+A row of the table is everything of one place, operator, symbol, shapes and type. Sums are exact: every self cost of
+every record is in exactly one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from profkit import schema
+from profkit.callgraph import attribute
+from profkit.calltree import NONE, Flags, Ints, nearest_same
+from profkit.columns import from_codes, from_integers, integers, to_codes, to_integers, valid
+from profkit.errors import DataError
+from profkit.operators import plain
+from profkit.profile import Profile, Recording
+
+KEYS = (
+    "layer",
+    "phase",
+    "operator",
+    "symbol",
+    "kind",
+    "category",
+    "device",
+    "input_shapes",
+    "dtype",
+    "file",
+    "line",
+    "library",
+)
+"""Columns that tell two rows of the table apart."""
+
+SMALLEST_SHARE = 1e-4
+"""Functions with a smaller share of the whole self cost share one row with their like."""
+
+_FOLDED = ("symbol", "file", "line")
+_FOLDED_KINDS = ("python", "native")
+_SUMS = ("count", "self_ns", "self_instructions", "estimated_instructions", "samples", "allocated_bytes")
+_TOTALS = ("total_ns", "total_instructions")
+_PER_STEP = ("self_ns", "self_instructions")
+_MOST_CODES = 2**62
+
+
+def aggregate(recordings: Sequence[Recording]) -> Profile:
+    """Sum records to an operator table.
+
+    Args:
+        recordings: repeats of one run, placed in layers; the steps of each follow those of the one before.
+
+    Returns:
+        The profile. Self costs per step have one value for each step of all repeats and are null where the run has no
+        steps; what lies outside every step is in the row's self cost only.
+
+    Raises:
+        DataError: no recording at all, or a step that its run does not have.
+    """
+    if not recordings:
+        raise DataError("there is no recording to aggregate")
+    steps = [recording.run.steps or 0 for recording in recordings]
+    tables: list[pa.Table] = []
+    for index, recording in enumerate(recordings):
+        records = attribute(recording) if recording.calls is not None else recording.records
+        largest = pc.max(records["step"]).as_py()
+        if largest is not None and largest >= steps[index]:
+            raise DataError(f"a record lies in step {largest}, but its run has {steps[index]} steps")
+        tables.append(_moved(records, sum(table.num_rows for table in tables), sum(steps[:index])))
+    records = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+    del tables
+    first = recordings[0]
+    notes = tuple(dict.fromkeys(note for recording in recordings for note in recording.notes))
+    run = replace(
+        first.run,
+        steps=sum(steps) or first.run.steps,
+        repeats=len(recordings) if len(recordings) > 1 else first.run.repeats,
+        artefacts=tuple(name for recording in recordings for name in recording.run.artefacts),
+        artefact_sha256=tuple(digest for recording in recordings for digest in recording.run.artefact_sha256),
+    )
+    return Profile(run, _operators(records, sum(steps), first.calls is None), notes)
+
+
+def _moved(records: pa.Table, before: int, steps: int) -> pa.Table:
+    """The records as they stand after `before` others and `steps` other steps."""
+    for name, offset in (("parent_id", before), ("launcher_id", before), ("step", steps)):
+        if offset:
+            rows = to_integers(records[name])
+            moved = from_integers(np.where(rows >= 0, rows + np.int32(offset), rows).astype(np.int32))
+            records = records.set_column(records.schema.get_field_index(name), records.schema.field(name), moved)
+    return records
+
+
+def _operators(records: pa.Table, steps: int, is_forest: bool) -> pa.Table:
+    """The operator table of all records together."""
+    group, first = _groups((_codes(records[name], name)[0] for name in KEYS), records.num_rows)
+    of_first = {name: _codes(records[name].take(integers(first)), name) for name in KEYS}
+    keys = {name: codes for name, (codes, _) in of_first.items()}
+    dictionaries = {name: values for name, (_, values) in of_first.items()}
+    merged, keys = _fold(keys, dictionaries["kind"], _sums(records, _metric(records), group, len(first)))
+    if merged is not None:
+        group = merged[group]
+    rows = len(keys["kind"])
+    columns: dict[str, Any] = {name: _key_column(name, codes, dictionaries[name]) for name, codes in keys.items()}
+    for name in _SUMS:
+        if name in records.column_names:
+            columns[name] = _summed(records, name, group, rows)
+    for name in _TOTALS:
+        columns[name] = _totals(records, name, group, keys, is_forest)
+    columns["peak_bytes"] = _largest(records, "peak_bytes", group, rows)
+    for name in _PER_STEP:
+        columns[f"{name}_per_step"] = _per_step(records, name, group, rows, steps)
+    return schema.table_from(schema.OPERATORS, columns, rows)
+
+
+def _codes(column: pa.ChunkedArray, name: str) -> tuple[Ints, list[str]]:
+    """Codes of a key column and their values; the values of an integer column are the codes."""
+    if column.null_count == len(column):
+        return np.broadcast_to(np.int32(NONE), len(column)), []
+    if name == "line":
+        return to_integers(column), []
+    codes, values = to_codes(column)
+    if name != "symbol":
+        return codes, values
+    known: dict[str, int] = {}
+    merged = np.array([*(known.setdefault(plain(value), len(known)) for value in values), NONE], np.int32)
+    return merged[codes], list(known)
+
+
+def _groups(columns: Iterable[Ints], rows: int) -> tuple[Ints, Ints]:
+    """Number rows by their key.
+
+    Args:
+        columns: codes from -1, shape (rows,) each.
+        rows: length of the columns.
+
+    Returns:
+        Group of each row in order of first appearance, shape (rows,), and the first row of each group.
+    """
+    key, size = np.zeros(rows, np.int64), 1
+    for codes in columns:
+        radix = int(codes.max(initial=NONE)) + 2
+        if radix == 1 or (radix == 2 and codes.min(initial=0) == 0):
+            continue
+        if size * radix >= _MOST_CODES:
+            key = _dense(key).astype(np.int64)
+            size = int(key.max(initial=0)) + 1
+        key *= radix
+        key += codes
+        key += 1
+        size *= radix
+    group = _dense(key)
+    del key
+    first = np.full(int(group.max(initial=NONE)) + 1, rows, np.int64)
+    # Written from the end, so that the first row of a group is the one that stays.
+    first[group[::-1]] = np.arange(rows - 1, -1, -1)
+    return group, first
+
+
+def _dense(key: Ints) -> Ints:
+    return to_integers(pa.chunked_array([integers(key).dictionary_encode().indices]))
+
+
+def _metric(records: pa.Table) -> str:
+    return next((name for name in schema.METRICS if records[name].null_count < records.num_rows), "self_ns")
+
+
+def _fold(keys: dict[str, Ints], kinds: list[str], cost: Ints) -> tuple[Ints | None, dict[str, Ints]]:
+    """Fold small functions of one place, operator, category and library into one row.
+
+    Args:
+        keys: codes of each group by column, shape (groups,) each.
+        kinds: values of the column kind.
+        cost: self cost of each group, shape (groups,).
+
+    Returns:
+        New group of each group (None: nothing to fold), and the codes of the new groups.
+    """
+    foldable = [kinds.index(kind) for kind in _FOLDED_KINDS if kind in kinds]
+    small = np.isin(keys["kind"], foldable) & (cost < SMALLEST_SHARE * cost.sum())
+    if not small.any():
+        return None, keys
+    folded = {name: np.where(small, NONE, codes) if name in _FOLDED else codes for name, codes in keys.items()}
+    # A function that has no like keeps its name: folding it would shrink nothing.
+    together, _ = _groups([*folded.values(), small.astype(np.int64)], len(cost))
+    alone = small & (np.bincount(together)[together] == 1)
+    folded = {name: np.where(alone, keys[name], codes) for name, codes in folded.items()}
+    group, first = _groups([*folded.values(), (small & ~alone).astype(np.int64)], len(cost))
+    return group, {name: codes[first] for name, codes in folded.items()}
+
+
+def _key_column(name: str, codes: Ints, values: list[str]) -> pa.ChunkedArray:
+    return from_integers(codes.astype(np.int32)) if name == "line" else from_codes(codes, values)
+
+
+def _filled(records: pa.Table, name: str) -> tuple[Ints, Flags | None]:
+    """Values of a cost column with 0 for null, and which rows are not null (None: all)."""
+    column = records[name]
+    if not column.null_count:
+        return to_integers(column), None
+    known = valid(column)
+    return np.where(known, to_integers(column), 0), known
+
+
+def _sums(records: pa.Table, name: str, group: Ints, groups: int) -> Ints:
+    total = np.zeros(groups, np.int64)
+    np.add.at(total, group, _filled(records, name)[0])
+    return total
+
+
+def _summed(records: pa.Table, name: str, group: Ints, groups: int) -> pa.Array:
+    """Sum of a column by group; null where no row of the group has a value."""
+    if records[name].null_count == records.num_rows:
+        return pa.nulls(groups, pa.int64())
+    values, known = _filled(records, name)
+    total = np.zeros(groups, np.int64)
+    np.add.at(total, group, values)
+    return integers(total, _unknown(group, groups, known))
+
+
+def _unknown(group: Ints, groups: int, known: Flags | None) -> Flags | None:
+    if known is None:
+        return None
+    missing = np.ones(groups, bool)
+    missing[group[known]] = False
+    return missing
+
+
+def _totals(records: pa.Table, name: str, group: Ints, keys: dict[str, Ints], is_forest: bool) -> pa.Array:
+    """Total cost by group, nested calls of one operator once.
+
+    A nested call's total is moved out of the row of the call around it: into its own row, where that differs, so that
+    the rows of an operator sum to the totals of its outermost calls, and no total is less than its self cost. In a call
+    graph `attribute` has done this.
+    """
+    groups = len(keys["kind"])
+    if records[name].null_count == records.num_rows:
+        return pa.nulls(groups, pa.int64())
+    values, known = _filled(records, name)
+    total = np.zeros(groups, np.int64)
+    np.add.at(total, group, values)
+    if is_forest:
+        same, _ = _groups([keys["kind"], keys["operator"], keys["symbol"]], groups)
+        around = nearest_same(to_integers(records["parent_id"]), same[group])
+        nested = np.flatnonzero(around >= 0)
+        np.subtract.at(total, group[around[nested]], values[nested])
+    return integers(total, _unknown(group, groups, known))
+
+
+def _largest(records: pa.Table, name: str, group: Ints, groups: int) -> pa.Array | pa.ChunkedArray:
+    values = to_integers(records[name]) if records[name].null_count < records.num_rows else None
+    if values is None:
+        return pa.nulls(groups, pa.int64())
+    largest = np.full(groups, NONE, np.int64)
+    np.maximum.at(largest, group, values)
+    return from_integers(largest)
+
+
+def _per_step(records: pa.Table, name: str, group: Ints, groups: int, steps: int) -> pa.Array:
+    """Self cost of each group in each step, one list of `steps` values a group."""
+    kind = pa.list_(pa.int64())
+    if not steps or records[name].null_count == records.num_rows:
+        return pa.nulls(groups, kind)
+    values, known = _filled(records, name)
+    step = to_integers(records["step"])
+    inside = np.flatnonzero(step >= 0)
+    sums = np.zeros(groups * steps, np.int64)
+    np.add.at(sums, group[inside].astype(np.int64) * steps + step[inside], values[inside])
+    offsets = integers(np.arange(groups + 1, dtype=np.int32) * np.int32(steps))
+    missing = _unknown(group, groups, known)
+    whole = pa.ListArray.from_arrays(offsets, integers(sums))
+    if missing is None:
+        return whole
+    return pa.Array.from_buffers(
+        kind,
+        groups,
+        [pa.py_buffer(np.packbits(~missing, bitorder="little")), whole.buffers()[1]],
+        children=[whole.values],
+    )

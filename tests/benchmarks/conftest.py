@@ -1,0 +1,9 @@
+"""Options of the benchmarks."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trace-megabytes", type=int, default=100, help="size of the trace that is read [MB]")
