@@ -6,7 +6,7 @@ every record is in exactly one row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +41,8 @@ KEYS = (
 SMALLEST_SHARE = 1e-4
 """Functions with a smaller share of the whole self cost share one row with their like."""
 
+_PLAIN: dict[str, Callable[[str], str]] = {"symbol": plain, "library": lambda path: path.rsplit("/", 1)[-1]}
+"""What differs from one run or machine to the next goes, so that rows of two profiles can be aligned."""
 _FOLDED = ("symbol", "file", "line")
 _FOLDED_KINDS = ("python", "native")
 _SUMS = ("count", "self_ns", "self_instructions", "estimated_instructions", "samples", "allocated_bytes")
@@ -125,10 +127,10 @@ def _codes(column: pa.ChunkedArray, name: str) -> tuple[Ints, list[str]]:
     if name == "line":
         return to_integers(column), []
     codes, values = to_codes(column)
-    if name != "symbol":
+    if name not in _PLAIN:
         return codes, values
     known: dict[str, int] = {}
-    merged = np.array([*(known.setdefault(plain(value), len(known)) for value in values), NONE], np.int32)
+    merged = np.array([*(known.setdefault(_PLAIN[name](value), len(known)) for value in values), NONE], np.int32)
     return merged[codes], list(known)
 
 

@@ -1,9 +1,8 @@
-"""Names of the ATen operators, without overloads; made by `tests/make_aten_names.py`, not edited by hand."""
+"""Names of the ATen operators, without overloads; made by `tests/make_aten_names.py`, not by hand."""
 
 TORCH_VERSION = "2.13.0"
 
-NAMES = frozenset(
-    """
+_TEXT = """
     Bool Complex ComplexImplicit Delete Float FloatImplicit Generator Int IntImplicit ScalarImplicit Size __and__
     __contains__ __derive_index __getitem__ __iand__ __ilshift__ __interpolate __ior__ __irshift__ __is__ __isnot__
     __ixor__ __lshift__ __not__ __or__ __range_length __round_to_zero_floordiv __rshift__ __upsample
@@ -256,5 +255,6 @@ NAMES = frozenset(
     upsample_trilinear3d_backward value_selecting_reduction_backward values values_copy vander var var_mean vdot
     view view_as view_as_complex view_as_complex_copy view_as_real view_as_real_copy view_copy vsplit vstack wait
     warn where xlogy xlogy_ zero zero_ zeros zeros_like zfill
-    """.split()
-)
+"""
+
+NAMES = frozenset(_TEXT.split())

@@ -16,15 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit import schema, symbols
-from profkit.propagate import Entries, nearest
+from profkit.columns import repeated
+from profkit.propagate import Entries, Floats, Ints, Mask, cycles, nearest, ranges
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from profkit.profile import Recording
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 ESTIMATED = "estimated_instructions"
 _NEGLIGIBLE = 1e-9
@@ -108,7 +106,8 @@ def _graph(recording: Recording) -> _Graph:
     cost[free] = np.maximum(count[free], 1)  # calls that cost nothing still say who called
     # Where a call was not recorded, a function cost more than its calls: the rest has no known caller. In a cycle
     # costs hold each other and tell nothing of the kind.
-    whole = np.where(_in_cycle(caller, callee, len(rows)), 0, _column(records, "total_instructions"))
+    _, in_cycle = cycles(caller, callee, len(rows))
+    whole = np.where(in_cycle, 0, _column(records, "total_instructions"))
     into = np.maximum(np.bincount(callee, cost, minlength=len(rows)), np.where(into > 0, whole, 0))
     weight = cost / into[callee]
     used = weight > 0
@@ -118,22 +117,13 @@ def _graph(recording: Recording) -> _Graph:
     )  # fmt: skip
 
 
-def _in_cycle(caller: Ints, callee: Ints, rows: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    matrix = csr_array((np.ones(len(caller), np.bool_), (caller, callee)), shape=(rows, rows))
-    number, cycle = connected_components(matrix, directed=True, connection="strong")
-    return np.bincount(cycle, minlength=number)[cycle] > 1
-
-
-def _shares(graph: _Graph, entries: Entries) -> tuple[Ints, Ints, Floats, Any]:
+def _shares(graph: _Graph, entries: Entries) -> tuple[Ints, Ints, Floats, Mask]:
     """Which part of each record belongs to which operator, and whether several share it; -1 is no operator."""
     rows = len(graph.function)
     width = len(graph.operators) + 1
     key = entries.row * width + graph.operator[entries.source] + 1
     keys, place = np.unique(key, return_inverse=True)
-    share = np.bincount(place, entries.share, minlength=len(keys))
+    share: Floats = np.bincount(place, entries.share, minlength=len(keys)).astype(np.float64)
     row, operator = keys // width, keys % width - 1
     none = 1 - np.bincount(row, share, minlength=rows)
     lacking = np.flatnonzero(none > _NEGLIGIBLE)
@@ -145,16 +135,10 @@ def _shares(graph: _Graph, entries: Entries) -> tuple[Ints, Ints, Floats, Any]:
     row, operator, share = row[order], operator[order], share[order]
     begin = np.searchsorted(row, np.arange(rows + 1))
     # Inlined code belongs to whom its function belongs.
-    length = (begin[1:] - begin[:-1])[graph.function]
-    taken = np.repeat(begin[graph.function], length) + _counting(length)
+    length = np.diff(begin)[graph.function]
+    taken = ranges(begin[graph.function], begin[graph.function + 1])
     record = np.repeat(np.arange(rows), length)
     return record, operator[taken], share[taken], length[record] > 1
-
-
-def _counting(lengths: Ints) -> Ints:
-    """0, 1, ... for each length in turn."""
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
 
 
 def _apportion(row: Ints, share: Floats, cost: Ints) -> Ints:
@@ -164,18 +148,24 @@ def _apportion(row: Ints, share: Floats, cost: Ints) -> Ints:
     sums = np.zeros(len(cost), np.int64)
     np.add.at(sums, row, pieces)
     missing = cost - sums
-    order = np.lexsort((pieces - wanted, row))
-    begin = np.searchsorted(row, np.arange(len(cost)))
-    rank = np.empty(len(row), np.int64)
-    rank[order] = np.arange(len(row)) - begin[row]
-    return pieces + (rank < missing[row])
+    split = np.flatnonzero(missing[row] > 0)
+    order = split[np.lexsort(((pieces - wanted)[split], row[split]))]
+    rank = np.arange(len(order)) - np.searchsorted(row[order], row[order])
+    pieces[order[rank < missing[row[order]]]] += 1
+    # Costs beyond the digits of a float leave a rest.
+    rest = cost.copy()
+    np.subtract.at(rest, row, pieces)
+    pieces[_first_of_largest(row, pieces)] += rest
+    return pieces
 
 
-def _first_of_largest(row: Ints, pieces: Ints) -> Any:
-    """Marks one row of each record: the one with the largest piece."""
-    order = np.lexsort((-pieces, row))
+def _first_of_largest(row: Ints, pieces: Ints) -> Mask:
+    """Marks one row of each record, which has one at least: the first with its largest piece."""
+    begins = np.diff(row, prepend=-1) != 0
+    largest = np.maximum.reduceat(pieces, np.flatnonzero(begins)) if len(row) else pieces
+    candidates = np.flatnonzero(pieces == largest[np.cumsum(begins) - 1])
     first = np.zeros(len(row), np.bool_)
-    first[order[np.flatnonzero(np.diff(row[order], prepend=-1))]] = True
+    first[candidates[np.diff(row[candidates], prepend=-1) != 0]] = True
     return first
 
 
@@ -188,14 +178,13 @@ def _of_operators(recording: Recording, graph: _Graph, entries: Entries) -> tupl
     total, count = np.full(rows, -1, np.int64), np.full(rows, -1, np.int64)
     entry = np.flatnonzero(graph.operator >= 0)
     whole = _column(recording.records, "total_instructions")
-    inner = np.zeros(rows)
-    calls = np.zeros(rows)
+    inner, calls = np.zeros(rows), np.zeros(rows)
     into = graph.operator[graph.callee] >= 0
     caller, callee = graph.caller[into], graph.callee[into]
     if len(caller):
         above = _above(graph, entries, caller, callee, graph.weight[into])
-        inner = np.bincount(callee, graph.weight[into] * above, minlength=rows)
-        calls = np.bincount(callee, graph.count[into] * (1 - above), minlength=rows)
+        np.add.at(inner, callee, graph.weight[into] * above)
+        np.add.at(calls, callee, graph.count[into] * (1 - above))
     called = np.bincount(callee, minlength=rows) > 0
     outer = entry[inner[entry] < 1 - _NEGLIGIBLE]
     total[outer] = np.rint(whole[outer] * (1 - inner[outer])).astype(np.int64)
@@ -239,7 +228,9 @@ def _with_itself(above: csr_array[Any], itself: tuple[Ints, Ints]) -> csr_array[
     return csr_array((values, (row, column)), shape=above.shape)
 
 
-def _table(recording: Recording, graph: _Graph, row: Ints, operator: Ints, first: Any, costs: dict[str, Ints]) -> pa.Table:
+def _table(
+    recording: Recording, graph: _Graph, row: Ints, operator: Ints, first: Mask, costs: dict[str, Ints]
+) -> pa.Table:
     records = recording.records
     same = len(row) == records.num_rows
     arrays: dict[str, Any] = {}
@@ -251,10 +242,14 @@ def _table(recording: Recording, graph: _Graph, row: Ints, operator: Ints, first
         arrays[name] = pc.if_else(pa.array(first), taken, None) if name in _MEASURES and not same else taken
     category = symbols.categories(records["symbol"].combine_chunks(), records["library"].combine_chunks())
     arrays["category"] = category if same else category.take(pa.array(row))
-    arrays["operator"] = pa.DictionaryArray.from_arrays(pa.array(operator.astype(np.int32), mask=operator < 0), graph.operators)
+    codes = pa.array(operator.astype(np.int32), mask=operator < 0)
+    arrays["operator"] = pa.DictionaryArray.from_arrays(codes, graph.operators)
     if records["self_instructions"].null_count < records.num_rows:
         arrays["self_instructions"] = costs["self_instructions"]
     for name in ("total_instructions", "count"):
         arrays[name] = pa.array(costs[name], mask=costs[name] < 0)
-    table = schema.table_from(schema.RECORDS, arrays, len(row))
+    nulls = {
+        field.name: repeated(pa.nulls(1, field.type), len(row)) for field in records.schema if field.name not in arrays
+    }
+    table = schema.table_from(schema.RECORDS, arrays | nulls, len(row))
     return table.append_column(ESTIMATED, pa.array(costs[ESTIMATED]))

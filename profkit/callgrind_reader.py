@@ -13,10 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from profkit.callgrind_lines import (
-    CALLS, CFI, CFN, COB, COST, FE, FI, FL, FN, JUMP, JUMP_FILE, JUMP_NAME, OB, OTHER, PAD, PART,
-    LineError, Lines, call_counts, costs, split,
-)  # fmt: skip
+from profkit import callgrind_lines as kinds
+from profkit.callgrind_lines import LineError, Lines, call_counts, costs, split
 from profkit.callgrind_names import NOTHING, Ints, Mask, Names, UnknownIdError
 from profkit.errors import InputError
 
@@ -155,7 +153,7 @@ class Reader:
             cut = self._layout_change(lines)
             if cut is not None:
                 yield from self._read_block(lines.data[1:cut])
-                yield from self._read_block(lines.data[cut : -len(PAD)])
+                yield from self._read_block(lines.data[cut : -len(kinds.PAD)])
                 return
             self._read_headers(lines)
             yield self._sums(lines)
@@ -172,8 +170,8 @@ class Reader:
 
     def _layout_change(self, lines: Lines) -> int | None:
         """Where in `data` a header line changes the meaning of cost lines, if cost lines stand before it."""
-        body = np.cumsum(lines.kind != OTHER)
-        for line in lines.at(OTHER).tolist():
+        body = np.cumsum(lines.kind != kinds.OTHER)
+        for line in lines.at(kinds.OTHER).tolist():
             key, value = _header(lines.text(line))
             changes = (key == "events" and tuple(value.split()) != self._events) or (
                 key == "positions" and len(value.split()) != self._positions
@@ -184,9 +182,9 @@ class Reader:
 
     def _read_headers(self, lines: Lines) -> None:
         """Take in the header lines; the line that begins a part becomes a PART line."""
-        body = np.flatnonzero(lines.kind != OTHER)
+        body = np.flatnonzero(lines.kind != kinds.OTHER)
         done = 0
-        for line in lines.at(OTHER).tolist():
+        for line in lines.at(kinds.OTHER).tolist():
             text = lines.text(line)
             key, value = _header(text)
             before = int(np.searchsorted(body, line))
@@ -197,7 +195,7 @@ class Reader:
             elif key:
                 if self._in_body:
                     self.parts.append(Part(self._events))
-                    lines.kind[line] = PART
+                    lines.kind[line] = kinds.PART
                     self._in_body = False
                 self._read_header(key, value)
             elif not text.startswith(b"#"):
@@ -232,10 +230,10 @@ class Reader:
             self.parts[-1].summary = numbers
 
     def _sums(self, lines: Lines) -> Costs:
-        first_part = len(self.parts) - 1 - int(np.count_nonzero(lines.kind == PART))
+        first_part = len(self.parts) - 1 - int(np.count_nonzero(lines.kind == kinds.PART))
         name = self._names(lines)
         context = self._context(lines, name, first_part)
-        cost_lines, calls, jumps = lines.at(COST), lines.at(CALLS), lines.at(JUMP)
+        cost_lines, calls, jumps = lines.at(kinds.COST), lines.at(kinds.CALLS), lines.at(kinds.JUMP)
         if len(cost_lines) and not self._events:
             raise LineError("a cost line, but no 'events:' line before it", int(cost_lines[0]))
         jump_costs = np.searchsorted(cost_lines, jumps)
@@ -264,30 +262,32 @@ class Reader:
     def _names(self, lines: Lines) -> Ints:
         """Index of the name on each line that gives one."""
         name = np.full(len(lines.kind), NOTHING, np.int64)
-        for space, kinds in (
-            (self.objects, (OB, COB)),
-            (self.files, (FL, FI, FE, CFI, JUMP_FILE)),
-            (self.functions, (FN, CFN, JUMP_NAME)),
+        for space, tags in (
+            (self.objects, (kinds.OB, kinds.COB)),
+            (self.files, (kinds.FL, kinds.FI, kinds.FE, kinds.CFI, kinds.JUMP_FILE)),
+            (self.functions, (kinds.FN, kinds.CFN, kinds.JUMP_NAME)),
         ):
-            at = lines.at(*kinds)
+            at = lines.at(*tags)
             word = lines.first[at]
             kind = lines.kind[at]
-            width = np.where((kind >= COB) & (kind <= JUMP_NAME), 4, 3)
+            width = np.where((kind >= kinds.COB) & (kind <= kinds.JUMP_NAME), 4, 3)
             name[at] = space.resolve(lines.data, lines.buffer, lines.starts[word] + width, lines.ends[word], at)
         return name
 
     def _context(self, lines: Lines, name: Ints, first_part: int) -> _Context:
-        at = lines.at(OB, FL, FI, FE, FN, PART)
-        kind = np.concatenate(([PART], lines.kind[at]))
+        at = lines.at(kinds.OB, kinds.FL, kinds.FI, kinds.FE, kinds.FN, kinds.PART)
+        kind = np.concatenate(([kinds.PART], lines.kind[at]))
         given = np.concatenate(([NOTHING], name[at]))
         carried_object, carried_default, carried_own, carried_file, carried_function = self._carried
-        objects = _filled(given, kind == OB, carried_object)
-        default = _filled(given, kind == FL, carried_default)
+        objects = _filled(given, kind == kinds.OB, carried_object)
+        default = _filled(given, kind == kinds.FL, carried_default)
         # A function starts in its own file even where the one before ended in inlined code of another.
-        file = _filled(np.where(kind == FN, default, given), (kind >= FL) & (kind <= FN), carried_file)
-        own_file = _filled(default, kind == FN, carried_own)
-        function = _filled(given, kind == FN, carried_function)
-        part = first_part + np.cumsum(kind == PART) - 1
+        file = _filled(
+            np.where(kind == kinds.FN, default, given), (kind >= kinds.FL) & (kind <= kinds.FN), carried_file
+        )
+        own_file = _filled(default, kind == kinds.FN, carried_own)
+        function = _filled(given, kind == kinds.FN, carried_function)
+        part = first_part + np.cumsum(kind == kinds.PART) - 1
         self._carried = (int(objects[-1]), int(default[-1]), int(own_file[-1]), int(file[-1]), int(function[-1]))
         return _Context(np.concatenate(([-1], at)), part, objects, own_file, file, function)
 
@@ -295,11 +295,11 @@ class Reader:
         """Context and called function of each call; `cob` and `cfi` hold for the next call only."""
         where = np.searchsorted(context.line, calls) - 1
         since = np.concatenate(([-1], calls[:-1]))[: len(calls)]
-        function, named = _latest(lines.at(CFN), name, calls, since)
+        function, named = _latest(lines.at(kinds.CFN), name, calls, since)
         if not named.all():
             raise LineError("a 'calls=' line without a 'cfn=' line before it", int(calls[np.argmin(named)]))
-        objects, _ = _latest(lines.at(COB), name, calls, since)
-        files, _ = _latest(lines.at(CFI), name, calls, since)
+        objects, _ = _latest(lines.at(kinds.COB), name, calls, since)
+        files, _ = _latest(lines.at(kinds.CFI), name, calls, since)
         objects = np.where(objects == NOTHING, context.object[where], objects)
         files = np.where(files == NOTHING, context.file[where], files)
         return where, self._index(objects, files, function)

@@ -122,9 +122,11 @@ def _nest_thread(start: Ints, end: Ints, yields: Flags) -> Nesting:
         rows, above = rows[possible], above[possible]
         earlier = yields[above] & ~yields[rows] & (begins[above] < begins[rows])
         np.minimum.at(ends, above[earlier], begins[rows[earlier]])
-        ends[rows[~earlier]] = ends[above[~earlier]]
         cut[above[earlier]] = True
-        cut[rows[~earlier]] = True
+        # Whoever else lay in a row that has just been cut has perhaps another parent now: the next round sees.
+        later = ~earlier & (begins[rows] < ends[above])
+        ends[rows[later]] = ends[above[later]]
+        cut[rows[later]] = True
 
 
 def _open_intervals(begins: Ints, ends: Ints) -> Ints:
@@ -168,12 +170,13 @@ def depths(parent: Ints) -> Ints:
     """Level of each row, 0 for a root; the rows may come in any order. Shape (rows,)."""
     depth = (parent >= 0).astype(np.int32)
     jump = parent.copy()
-    rows = np.flatnonzero(jump >= 0).astype(np.int32)
-    while len(rows):
-        above = jump[rows]
-        depth[rows] += depth[above]
-        jump[rows] = jump[above]
-        rows = rows[jump[rows] >= 0]
+    for first in range(0, len(parent), _ROWS_AT_ONCE):
+        rows = first + np.flatnonzero(jump[first : first + _ROWS_AT_ONCE] >= 0)
+        while len(rows):
+            above = jump[rows]
+            depth[rows] += depth[above]
+            jump[rows] = jump[above]
+            rows = rows[jump[rows] >= 0]
     return depth
 
 
@@ -188,11 +191,13 @@ def inherit(parent: Ints, own: Ints) -> Ints:
         Codes, -1 where no ancestor has one either, shape (rows,).
     """
     value, jump = own.copy(), parent.copy()
-    rows = np.flatnonzero((value < 0) & (jump >= 0)).astype(np.int32)
-    while len(rows):
-        above = jump[rows]
-        value[rows], jump[rows] = value[above], jump[above]
-        rows = rows[(value[rows] < 0) & (jump[rows] >= 0)]
+    for first in range(0, len(parent), _ROWS_AT_ONCE):
+        part = slice(first, first + _ROWS_AT_ONCE)
+        rows = first + np.flatnonzero((value[part] < 0) & (jump[part] >= 0))
+        while len(rows):
+            above = jump[rows]
+            value[rows], jump[rows] = value[above], jump[above]
+            rows = rows[(value[rows] < 0) & (jump[rows] >= 0)]
     return value
 
 
@@ -245,9 +250,12 @@ def preorder(parent: Ints) -> tuple[Ints, Ints]:
 
 def _is_preorder(parent: Ints, size: Ints) -> bool:
     """Whether every row stands after its caller, and every subtree within the places that its caller's has."""
-    rows = np.flatnonzero(parent >= 0).astype(np.int32)
-    above = parent[rows]
-    return bool(np.all(above < rows) and np.all(rows + size[rows] <= above + size[above]))
+    for first in range(0, len(parent), _ROWS_AT_ONCE):
+        rows = first + np.flatnonzero(parent[first : first + _ROWS_AT_ONCE] >= 0)
+        above = parent[rows]
+        if not (np.all(above < rows) and np.all(rows + size[rows] <= above + size[above])):
+            return False
+    return True
 
 
 def nearest_same(parent: Ints, name: Ints) -> Ints:
@@ -263,17 +271,24 @@ def nearest_same(parent: Ints, name: Ints) -> Ints:
     nearest = np.full(len(parent), NONE, np.int32)
     if not len(parent):
         return nearest
+    parts = np.split(name, range(_ROWS_AT_ONCE, len(name), _ROWS_AT_ONCE))
+    counts = np.sum([np.bincount(part, minlength=int(name.max()) + 1) for part in parts], axis=0)
+    frequent = counts > _ROWS_AT_ONCE
+    for code in np.flatnonzero(frequent):
+        rows = np.flatnonzero(name == code).astype(np.int32)
+        own = np.full(len(parent), NONE, np.int32)
+        own[rows] = rows
+        nearest[rows] = np.append(inherit(parent, own), NONE)[parent[rows]]
     place, size = preorder(parent)
-    # Some names at a time, so that the columns of sort keys stay small.
-    before = np.cumsum(np.bincount(name))
-    block = small(before // _ROWS_AT_ONCE)[name]
-    for number in np.unique(block):
-        rows = np.flatnonzero(block == number)
-        rows = rows[np.lexsort((place[rows], small(name[rows])))]
-        begins = name[rows].astype(np.int64) * (len(parent) + 1) + place[rows]
-        depth = _open_intervals(begins, begins + size[rows])
+    # The other names some at a time, so that the columns of sort keys stay small.
+    block = np.where(frequent, NONE, np.cumsum(counts * ~frequent) // _ROWS_AT_ONCE)
+    for number in range(int(block.max()) + 1):
+        some = np.flatnonzero((block == number)[name])
+        some = some[np.lexsort((place[some], small(name[some])))]
+        begins = name[some].astype(np.int64) * (len(parent) + 1) + place[some]
+        depth = _open_intervals(begins, begins + size[some])
         if depth.any():
             above = parents_of_depths(depth)
             nested = above >= 0
-            nearest[rows[nested]] = rows[above[nested]]
+            nearest[some[nested]] = some[above[nested]]
     return nearest

@@ -120,7 +120,7 @@ def _hierarchy(
         "parent_id": from_integers(host.parent, count),
         "launcher_id": from_integers(launcher, count, first=hosts),
     }
-    dispatching = _dispatching(host, launches, count)
+    dispatching = _dispatching(host, launches, rows.name, names, count)
     category = operators.categories(rows.kind, _KIND_NAMES, rows.name, names, dispatching, language)
     table["category"] = from_codes(category, schema.CATEGORIES)
     operator = np.concatenate((host.operator, _launching_operator(launcher, host)))
@@ -184,10 +184,14 @@ def _launching_operator(launcher: Ints, host: _Host) -> Ints:
     return np.where(launcher >= 0, host.operator[launcher], NONE).astype(np.int32) if len(host.kind) else launcher
 
 
-def _dispatching(host: _Host, launches: Ints, rows: int) -> Flags:
-    """Operators that call other operators or launch work on a device, shape (rows,)."""
+def _dispatching(host: _Host, launches: Ints, name: Ints, names: list[str], rows: int) -> Flags:
+    """Operators that leave their work to other operators or to a device, shape (rows,).
+
+    One that only allocates, copies or makes views through others (`aten::convolution_backward`) does its work itself.
+    """
     flags = np.zeros(rows, bool)
-    inner = np.flatnonzero((host.kind == OPERATOR) & (host.parent >= 0))
+    works = np.array([operators.category_of_leaf(text) == "kernel" for text in names], bool)
+    inner = np.flatnonzero((host.kind == OPERATOR) & (host.parent >= 0) & works[name[: len(host.kind)]])
     callers = host.operator[host.parent[inner]]
     flags[callers[callers >= 0]] = True
     launching = host.operator[launches]

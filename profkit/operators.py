@@ -1,8 +1,8 @@
 """Names and categories of operators: what a row is called, and what its self cost is spent on.
 
-Every self cost has exactly one category. An operator that calls others spends its own time choosing and calling them
-(dispatch); one that calls none does the work itself (kernel), unless it only allocates or copies (memory) or only makes
-a view (dispatch). An operator that launches work on a device only dispatches it: the device's row is the kernel.
+Every self cost has exactly one category. An operator that leaves its work to others spends its own time choosing and
+calling them (dispatch); one that does not does the work itself (kernel), unless it only allocates or copies (memory) or
+only makes a view (dispatch). An operator that launches work on a device only dispatches it: the device's row is the kernel.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def categories(
         kinds: operator, scope, python, runtime, kernel.
         name: code of each row's symbol in `names`, shape (rows,).
         names: the symbols.
-        dispatches: operators that call other operators or launch work on a device, shape (rows,).
+        dispatches: operators that leave their work to other operators or to a device, shape (rows,).
         language: python, c++ or None where it is not known.
 
     Returns:

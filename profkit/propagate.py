@@ -1,8 +1,9 @@
-"""The nearest sources above every row of a weighted graph: exact in one pass where it has no cycles, solved where it has."""
+"""The nearest sources above every row of a weighted graph: in one pass where it has no cycles, solved where it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,7 @@ class _Shares:
     def weighted(self, row: Ints, of: Ints, weight: Floats) -> tuple[Ints, Ints, Floats]:
         """Sum of `weight` times the shares of row `of`, for each `row`: entries in order of rows and sources."""
         length = self.length[of]
-        ends = np.cumsum(length)
-        place = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - length - self.begin[of], length)
+        place = ranges(self.begin[of], self.begin[of] + length)
         return _summed(np.repeat(row, length), self.source[place], np.repeat(weight, length) * self.share[place])
 
 
@@ -63,7 +63,8 @@ def nearest(caller: Ints, callee: Ints, weight: Floats, is_source: Mask) -> Entr
     A row that is a source belongs to itself. Any other has the shares of its callers, each by the weight of the edge.
 
     Args:
-        caller, callee: rows, shape (edges,).
+        caller: upper row of each edge, shape (edges,).
+        callee: lower row of each edge, shape (edges,).
         weight: above 0; the weights into a row sum to 1 at most, shape (edges,).
         is_source: shape (rows,).
     """
@@ -74,13 +75,13 @@ def nearest(caller: Ints, callee: Ints, weight: Floats, is_source: Mask) -> Entr
     reached = _reached(caller, callee, is_source)
     inside = reached[callee] & ~is_source[callee] & reached[caller]
     caller, callee, weight = caller[inside], callee[inside], weight[inside]
-    cycle, in_cycle = _cycles(caller, callee, rows, is_source)
+    cycle, in_cycle = cycles(caller, callee, rows)
     order = np.argsort(callee, kind="stable")
     caller, callee, weight = caller[order], callee[order], weight[order]
     level = _levels(cycle[caller], cycle[callee], len(cycle))[cycle]
     edges = np.argsort(level[callee], kind="stable")
     bounds = np.flatnonzero(np.diff(level[callee[edges]], prepend=-1, append=-1))
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds.tolist()):
         chosen = edges[begin:end]
         here, of, part = callee[chosen], caller[chosen], weight[chosen]
         circular = in_cycle[here]
@@ -107,24 +108,25 @@ def _reached(caller: Ints, callee: Ints, is_source: Mask) -> Mask:
     reached = is_source.copy()
     front = np.flatnonzero(is_source)
     while len(front):
-        below = callee[_ranges(begin[front], begin[front + 1])]
+        below = callee[ranges(begin[front], begin[front + 1])]
         front = np.unique(below[~reached[below]])
         reached[front] = True
     return reached
 
 
-def _ranges(begin: Ints, end: Ints) -> Ints:
+def ranges(begin: Ints, end: Ints) -> Ints:
+    """All numbers from each begin up to its end, one after the other."""
     length = end - begin
     ends = np.cumsum(length)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(begin - ends + length, length)
 
 
-def _cycles(caller: Ints, callee: Ints, rows: int, is_source: Mask) -> tuple[Ints, Mask]:
+def cycles(caller: Ints, callee: Ints, rows: int) -> tuple[Ints, Mask]:
     """The cycle that each row lies in, and whether it is one of several rows."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    matrix = csr_array((np.ones(len(caller), np.bool_), (caller, callee)), shape=(rows, rows))
+    matrix = csr_array((np.ones(len(caller), np.int8), (caller, callee)), shape=(rows, rows))
     number, cycle = connected_components(matrix, directed=True, connection="strong")
     return cycle.astype(np.int64), np.bincount(cycle, minlength=number)[cycle] > 1
 
@@ -141,7 +143,7 @@ def _levels(caller: Ints, callee: Ints, rows: int) -> Ints:
     depth = 0
     while len(front):
         depth += 1
-        below, times = np.unique(callee[_ranges(begin[front], begin[front + 1])], return_counts=True)
+        below, times = np.unique(callee[ranges(begin[front], begin[front + 1])], return_counts=True)
         waiting[below] -= times
         front = below[waiting[below] == 0]
         level[front] = depth

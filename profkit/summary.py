@@ -146,12 +146,20 @@ def _operators(key: Key, by: Sequence[str]) -> list[str | None]:
 
 def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[Any, np.dtype[np.int64]]]:
     """Distinct keys and, for each row, the index of its key."""
-    columns = [table[name].to_pylist() for name in by]
+    columns = [_values(table, name) for name in by]
     index: dict[Key, int] = {}
     inverse = np.fromiter(
         (index.setdefault(key, len(index)) for key in zip(*columns, strict=True)), np.int64, table.num_rows
     )
     return list(index), inverse
+
+
+def _values(table: pa.Table, name: str) -> list[str | None]:
+    """A column; a file that the tool does not know is stood for by the library that the code lies in."""
+    values: list[str | None] = table[name].to_pylist()
+    if name != "file":
+        return values
+    return [library if file is None else file for file, library in zip(values, table["library"].to_pylist(), strict=True)]
 
 
 def _sums(column: pa.ChunkedArray, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int) -> Costs:

@@ -33,7 +33,7 @@ _SUFFIX = re.compile(r"(?: \[clone|@|\.(?:constprop|isra|part|cold|lto_priv)\b|'
 _ALLOCATION = (
     r"(?:__libc_|__GI_+|_int_|_mid_|je_|mi_|tc_)?(?:malloc|free|calloc|realloc|memalign)"
     r"|posix_memalign|aligned_alloc|malloc_consolidate|unlink_chunk|sysmalloc\w*|systrim|tcache_\w+|checked_request\w*"
-    r"|arena_get\w*|_int_free\w*|brk|sbrk|__default_morecore|mmap(?:64)?|munmap|mremap|madvise|operator (?:new|delete).*"
+    r"|arena_get\w*|_int_free\w*|s?brk|__default_morecore|mmap(?:64)?|munmap|mremap|madvise|operator (?:new|delete).*"
     r"|_*(?:mempcpy|memcpy|memmove|memset)(?:_\w+)?"
     r"|dnnl::impl::(?:malloc|free)"
 )
@@ -101,15 +101,13 @@ def _name_of_struct(struct: str) -> str:
         if struct[:end] in NAMES:
             return struct[:end]
         end = struct.rfind("_", 0, end)
-        if struct[: end + 1] in NAMES:  # a name that itself ends in `_`: add_ + _ + Tensor
-            return struct[: end + 1]
     return struct
 
 
 def qualified_name(symbol: str) -> str:
     """A demangled symbol without return type, template arguments, parameters and compiler suffixes.
 
-    >>> qualified_name("void at::native::(anonymous namespace)::cpu_max_pool<float, false>(at::Tensor const&) [clone .part.0]")
+    >>> qualified_name("void at::native::(anonymous namespace)::cpu_max_pool<float>(at::Tensor) [clone .part.0]")
     'at::native::{anonymous}::cpu_max_pool'
     >>> qualified_name("c10::List<at::Tensor>::operator->() const'2")
     'c10::List::operator'
@@ -118,16 +116,19 @@ def qualified_name(symbol: str) -> str:
     if "operator" in text:
         text = _ANGLE_OPERATOR.sub("operator", text)
     match = _FUNCTION.match(text)
-    head = match[1] if match else text
-    before = ""
-    while "<" in head and before != head:
-        before, head = head, _TEMPLATE.sub("", head)
-    if match:
-        return head
-    head = _SUFFIX.sub("", head.split("(", 1)[0]).strip()
+    if match and (name := _without_templates(match[1])):
+        return name
+    head = _SUFFIX.sub("", _without_templates(text).split("(", 1)[0]).strip()
     if "operator " in head:
         return head[head.index("operator ") :]
     return head.rsplit(" ", 1)[-1]
+
+
+def _without_templates(text: str) -> str:
+    before = ""
+    while "<" in text and before != text:
+        before, text = text, _TEMPLATE.sub("", text)
+    return text
 
 
 def category_of(symbol: str | None, library: str | None) -> str:

@@ -13,15 +13,15 @@ from pathlib import Path
 import torch
 
 _TARGET = Path(__file__).parents[1] / "profkit" / "aten_names.py"
-_TEMPLATE = '''"""Names of the ATen operators, without overloads; made by `tests/make_aten_names.py`, not edited by hand."""
+_TEMPLATE = '''"""Names of the ATen operators, without overloads; made by `tests/make_aten_names.py`, not by hand."""
 
 TORCH_VERSION = "{version}"
 
-NAMES = frozenset(
-    """
+_TEXT = """
 {names}
-    """.split()
-)
+"""
+
+NAMES = frozenset(_TEXT.split())
 '''
 
 

@@ -49,13 +49,23 @@ def table(profile: Profile, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def test_rows_of_one_place_and_operator_are_summed() -> None:
-    profile = aggregate([forest([
-        op("aten::add", layer="a", self=3, allocated=8, peak=5), op("aten::add", layer="a", self=4, peak=9),
-        op("aten::add", layer="b", self=5), op("aten::add", layer="a", input_shapes="[[2]]", self=6),
-    ])])  # fmt: skip
+    profile = aggregate(
+        [
+            forest(
+                [
+                    op("aten::add", layer="a", self=3, allocated=8, peak=5),
+                    op("aten::add", layer="a", self=4, peak=9),
+                    op("aten::add", layer="b", self=5),
+                    op("aten::add", layer="a", input_shapes="[[2]]", self=6),
+                ]
+            )
+        ]
+    )
     assert table(profile, "layer", "input_shapes", "count", "self_ns", "total_ns", "allocated_bytes", "peak_bytes") == [
-        ("a", None, 2, 7, 7, 8, 9), ("b", None, 1, 5, 5, None, None), ("a", "[[2]]", 1, 6, 6, None, None),
-    ]  # fmt: skip
+        ("a", None, 2, 7, 7, 8, 9),
+        ("b", None, 1, 5, 5, None, None),
+        ("a", "[[2]]", 1, 6, 6, None, None),
+    ]
     assert profile.notes == ("a note",)
     assert profile.operators["self_ns_per_step"].null_count == 3
 
@@ -83,19 +93,29 @@ def test_a_nested_call_with_other_shapes_moves_its_total_to_its_own_row() -> Non
         ]
     )
     assert table(profile, "operator", "input_shapes", "self_ns", "total_ns") == [
-        ("aten::div", None, 2, 3), ("aten::x", None, 1, 6), ("aten::div", "[]", 5, 5),
-    ]  # fmt: skip
+        ("aten::div", None, 2, 3),
+        ("aten::x", None, 1, 6),
+        ("aten::div", "[]", 5, 5),
+    ]
 
 
 @st.composite
 def random_forests(draw: st.DrawFn) -> Recording:
     rows = draw(st.integers(1, 30))
-    return forest([
-        op(draw(st.sampled_from(["aten::a", "aten::b"])), parent=draw(st.integers(-1, row - 1)), self=draw(st.integers(0, 99)),
-           layer=draw(st.sampled_from([None, "x", "y"])), step=draw(st.integers(-1, 2)),
-           kind=draw(st.sampled_from(["operator", "python"])))
-        for row in range(rows)
-    ], steps=3)  # fmt: skip
+    return forest(
+        [
+            op(
+                draw(st.sampled_from(["aten::a", "aten::b"])),
+                parent=draw(st.integers(-1, row - 1)),
+                self=draw(st.integers(0, 99)),
+                layer=draw(st.sampled_from([None, "x", "y"])),
+                step=draw(st.integers(-1, 2)),
+                kind=draw(st.sampled_from(["operator", "python"])),
+            )
+            for row in range(rows)
+        ],
+        steps=3,
+    )
 
 
 @given(random_forests())
@@ -132,8 +152,9 @@ def test_steps_of_repeats_follow_each_other() -> None:
     )
     profile = aggregate([first, second])
     assert table(profile, "operator", "count", "self_ns", "self_ns_per_step") == [
-        ("aten::a", 4, 46, [1, 2, 0, 3]), ("aten::b", 1, 7, [0, 0, 7, 0]),
-    ]  # fmt: skip
+        ("aten::a", 4, 46, [1, 2, 0, 3]),
+        ("aten::b", 1, 7, [0, 0, 7, 0]),
+    ]
     assert (profile.run.steps, profile.run.repeats, profile.run.artefacts) == (4, 2, ("one", "two"))
 
 
@@ -146,9 +167,11 @@ def test_small_functions_of_one_place_share_a_row_and_operators_never_do() -> No
     big = {"symbol": "h", "kind": "python", "category": "interpreter", "self": 10**6}
     profile = aggregate([forest([*small, alone, big, op("aten::tiny", self=1)])])
     assert table(profile, "symbol", "file", "line", "layer", "count", "self_ns") == [
-        (None, None, None, None, 5, 5), ("g", None, None, "x", 1, 1), ("h", None, None, None, 1, 10**6),
+        (None, None, None, None, 5, 5),
+        ("g", None, None, "x", 1, 1),
+        ("h", None, None, None, 1, 10**6),
         ("aten::tiny", None, None, None, 1, 1),
-    ]  # fmt: skip
+    ]
 
 
 def test_what_differs_from_step_to_step_does_not_split_a_row() -> None:
@@ -159,8 +182,9 @@ def test_what_differs_from_step_to_step_does_not_split_a_row() -> None:
     ]
     profile = aggregate([forest(rows, steps=3)])
     assert table(profile, "symbol", "self_ns_per_step") == [
-        ("ProfilerStep#*", [1, 1, 1]), ("<built-in method f of X object>", [10, 10, 10]),
-    ]  # fmt: skip
+        ("ProfilerStep#*", [1, 1, 1]),
+        ("<built-in method f of X object>", [10, 10, 10]),
+    ]
 
 
 def test_a_step_that_the_run_does_not_have_is_an_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,11 +74,14 @@ def test_a_row_inherits_from_its_nearest_ancestor(parent: np.ndarray, data: st.D
 
 @given(forests(), st.data())
 def test_nearest_ancestor_of_the_same_name(parent: np.ndarray, data: st.DataObject) -> None:
+    at_once = data.draw(st.sampled_from([2, 5, 1 << 18]))
     name = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(parent), max_size=len(parent))), np.int64)
     expected = [
         next((above for above in ancestors(parent, row) if name[above] == name[row]), -1) for row in range(len(name))
     ]
-    assert calltree.nearest_same(parent, name).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calltree, "_ROWS_AT_ONCE", at_once)
+        assert calltree.nearest_same(parent, name).tolist() == expected
 
 
 @given(forests())

@@ -48,9 +48,12 @@ def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     torch = pytest.importorskip("torch")
     scope = torch.profiler.record_function
     layers = {
-        "conv1": torch.nn.Conv2d(1, 4, 3), "relu1": torch.nn.ReLU(), "body.conv2": torch.nn.Conv2d(4, 4, 3),
-        "flatten": torch.nn.Flatten(), "linear": torch.nn.Linear(64, 5),
-    }  # fmt: skip
+        "conv1": torch.nn.Conv2d(1, 4, 3),
+        "relu1": torch.nn.ReLU(),
+        "body.conv2": torch.nn.Conv2d(4, 4, 3),
+        "flatten": torch.nn.Flatten(),
+        "linear": torch.nn.Linear(64, 5),
+    }
     optimizer = torch.optim.SGD([weight for layer in layers.values() for weight in layer.parameters()], lr=0.1)
     images, labels = torch.randn(3, 1, 8, 8), torch.randint(5, (3,))
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], with_stack=request.param) as profiler:
@@ -98,8 +101,9 @@ def test_every_derivative_has_a_layer_and_every_gradient_accumulation_none(train
 
 def test_forward_and_optimizer_work_lies_in_its_phase_and_step(training: Recording) -> None:
     assert [(row["step"], row["layer"], row["phase"]) for row in rows_of(training, "aten::addmm")] == [
-        (0, "linear", "forward"), (1, "linear", "forward"),
-    ]  # fmt: skip
+        (0, "linear", "forward"),
+        (1, "linear", "forward"),
+    ]
     updates = [row for row in training.records.to_pylist() if (row["symbol"] or "").startswith("Optimizer.step#")]
     assert [(row["step"], row["layer"], row["phase"]) for row in updates] == [
         (0, None, "optimizer"),
@@ -116,63 +120,87 @@ def test_nothing_within_a_phase_is_without_a_phase_or_a_step(training: Recording
 
 def test_a_derivative_joins_the_last_forward_operator_with_its_number() -> None:
     rows = [
-        {"symbol": "layer/linear", "kind": "scope", "total": 50}, {"symbol": "aten::linear", "parent": 0, "sequence": 4},
-        {"symbol": "aten::t", "parent": 1, "sequence": 4}, {"symbol": "aten::addmm", "parent": 1, "sequence": 5},
-        {"symbol": "layer/relu", "kind": "scope"}, {"symbol": "aten::relu", "parent": 4, "sequence": 6},
+        {"symbol": "layer/linear", "kind": "scope", "total": 50},
+        {"symbol": "aten::linear", "parent": 0, "sequence": 4},
+        {"symbol": "aten::t", "parent": 1, "sequence": 4},
+        {"symbol": "aten::addmm", "parent": 1, "sequence": 5},
+        {"symbol": "layer/relu", "kind": "scope"},
+        {"symbol": "aten::relu", "parent": 4, "sequence": 6},
         {"symbol": "aten::detach", "sequence": 6, "start": 4},
         {"symbol": "autograd::engine::evaluate_function: ReluBackward0", "sequence": 6, "start": 10},
         {"symbol": "aten::threshold_backward", "parent": 7, "start": 11},
         {"symbol": "autograd::engine::evaluate_function: TBackward0", "sequence": 4, "start": 12},
         {"symbol": "autograd::engine::evaluate_function: XBackward0", "sequence": 99, "start": 13},
         {"symbol": "aten::next_step", "sequence": 6, "start": 50},
-    ]  # fmt: skip
+    ]
     assert placed(rows, "layer", "phase")[7:] == [
-        ("relu", "backward"), ("relu", "backward"), ("linear", "backward"), (None, "backward"), (None, "forward"),
-    ]  # fmt: skip
+        ("relu", "backward"),
+        ("relu", "backward"),
+        ("linear", "backward"),
+        (None, "backward"),
+        (None, "forward"),
+    ]
 
 
 def test_threads_that_count_the_same_numbers_are_told_apart() -> None:
     rows = [
-        {"symbol": "layer/a", "kind": "scope", "thread": "1"}, {"symbol": "aten::x", "parent": 0, "sequence": 0, "thread": "1"},
-        {"symbol": "layer/b", "kind": "scope", "thread": "2"}, {"symbol": "aten::y", "parent": 2, "sequence": 0, "thread": "2"},
+        {"symbol": "layer/a", "kind": "scope", "thread": "1"},
+        {"symbol": "aten::x", "parent": 0, "sequence": 0, "thread": "1"},
+        {"symbol": "layer/b", "kind": "scope", "thread": "2"},
+        {"symbol": "aten::y", "parent": 2, "sequence": 0, "thread": "2"},
         {"symbol": "aten::z", "parent": 2, "sequence": 1, "thread": "2"},
         {"symbol": "YBackward0", "sequence": 0, "forward_thread": 3, "thread": "9"},
         {"symbol": "ZBackward0", "sequence": 1, "forward_thread": 3, "thread": "9"},
         {"symbol": "XBackward0", "sequence": 0, "forward_thread": 1, "thread": "9"},
-    ]  # fmt: skip
+    ]
     assert [layer for (layer,) in placed(rows, "layer")[5:]] == ["b", "b", "a"]
 
 
 def test_a_second_derivative_has_the_layer_of_the_first() -> None:
     rows = [
-        {"symbol": "layer/a", "kind": "scope"}, {"symbol": "aten::mul", "parent": 0, "sequence": 0},
-        {"symbol": "MulBackward0", "sequence": 0}, {"symbol": "aten::mul", "parent": 2, "sequence": 1},
+        {"symbol": "layer/a", "kind": "scope"},
+        {"symbol": "aten::mul", "parent": 0, "sequence": 0},
+        {"symbol": "MulBackward0", "sequence": 0},
+        {"symbol": "aten::mul", "parent": 2, "sequence": 1},
         {"symbol": "MulBackward0", "sequence": 1},
-    ]  # fmt: skip
+    ]
     assert placed(rows, "layer", "phase")[2:] == [("a", "backward")] * 3
 
 
 def test_a_kernel_lies_where_its_launcher_lies() -> None:
     rows = [
-        {"symbol": "ProfilerStep#7", "kind": "scope", "total": 9}, {"symbol": "phase/forward", "kind": "scope", "parent": 0},
-        {"symbol": "layer/a", "kind": "scope", "parent": 1}, {"symbol": "aten::add", "parent": 2},
+        {"symbol": "ProfilerStep#7", "kind": "scope", "total": 9},
+        {"symbol": "phase/forward", "kind": "scope", "parent": 0},
+        {"symbol": "layer/a", "kind": "scope", "parent": 1},
+        {"symbol": "aten::add", "parent": 2},
         {"symbol": "vectorized_add", "kind": "kernel", "launcher": 3, "start": 100},
-        {"symbol": "lost", "kind": "kernel", "start": 5}, {"symbol": "aten::elsewhere", "thread": "2", "start": 8},
-    ]  # fmt: skip
+        {"symbol": "lost", "kind": "kernel", "start": 5},
+        {"symbol": "aten::elsewhere", "thread": "2", "start": 8},
+    ]
     assert placed(rows, "layer", "phase", "step")[4:] == [("a", "forward", 0), (None, None, None), (None, None, 0)]
 
 
 def test_recordings_of_others_are_read_by_what_torch_marks() -> None:
     rows = [
-        {"symbol": "nn.Module: Conv2d_0", "kind": "python"}, {"symbol": "aten::conv2d", "parent": 0, "sequence": 0},
+        {"symbol": "nn.Module: Conv2d_0", "kind": "python"},
+        {"symbol": "aten::conv2d", "parent": 0, "sequence": 0},
         {"symbol": "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__", "kind": "scope"},
-        {"symbol": "aten::stack", "parent": 2}, {"symbol": "Optimizer.step#SGD.step", "kind": "scope"},
-        {"symbol": "aten::add_", "parent": 4}, {"symbol": "ConvolutionBackward0", "sequence": 0}, {"symbol": "aten::rand"},
-    ]  # fmt: skip
+        {"symbol": "aten::stack", "parent": 2},
+        {"symbol": "Optimizer.step#SGD.step", "kind": "scope"},
+        {"symbol": "aten::add_", "parent": 4},
+        {"symbol": "ConvolutionBackward0", "sequence": 0},
+        {"symbol": "aten::rand"},
+    ]
     assert placed(rows, "layer", "phase") == [
-        ("Conv2d_0", "forward"), ("Conv2d_0", "forward"), (None, "data"), (None, "data"), (None, "optimizer"),
-        (None, "optimizer"), ("Conv2d_0", "backward"), (None, None),
-    ]  # fmt: skip
+        ("Conv2d_0", "forward"),
+        ("Conv2d_0", "forward"),
+        (None, "data"),
+        (None, "data"),
+        (None, "optimizer"),
+        (None, "optimizer"),
+        ("Conv2d_0", "backward"),
+        (None, None),
+    ]
 
 
 def test_labels_of_parts_are_read() -> None:
@@ -185,8 +213,12 @@ def test_labels_of_parts_are_read() -> None:
     ]
     rows = [{"symbol": "f", "kind": "native", "scope": label} for label in labels]
     assert placed(rows, "layer", "phase", "step") == [
-        ("conv1", "forward", 0), ("body.0", "backward", 1), (None, "optimizer", 1), (None, None, None), (None, None, None),
-    ]  # fmt: skip
+        ("conv1", "forward", 0),
+        ("body.0", "backward", 1),
+        (None, "optimizer", 1),
+        (None, None, None),
+        (None, None, None),
+    ]
     assert place(recording(rows)).run.steps == 2
 
 

@@ -14,14 +14,24 @@ KINDS = ("operator", "scope", "python", "runtime", "kernel")
 @pytest.mark.parametrize(
     ("symbol", "category"),
     [
-        ("aten::mkldnn_convolution", "kernel"), ("aten::addmm", "kernel"), ("aten::empty", "memory"),
-        ("aten::empty_strided", "memory"), ("aten::copy_", "memory"), ("aten::fill_", "memory"), ("aten::zero_", "memory"),
-        ("aten::as_strided", "dispatch"), ("aten::view", "dispatch"), ("aten::to", "dispatch"),
-        ("autograd::engine::evaluate_function: AddmmBackward0", "dispatch"), ("AddmmBackward0", "dispatch"),
-        ("torch::autograd::AccumulateGrad", "dispatch"), ("aten::convolution_backward", "kernel"),
-        ("enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__", "data"), ("mine::custom", "kernel"),
+        ("aten::mkldnn_convolution", "kernel"),
+        ("aten::addmm", "kernel"),
+        ("aten::empty", "memory"),
+        ("aten::empty_strided", "memory"),
+        ("aten::copy_", "memory"),
+        ("aten::fill_", "memory"),
+        ("aten::zero_", "memory"),
+        ("aten::as_strided", "dispatch"),
+        ("aten::view", "dispatch"),
+        ("aten::to", "dispatch"),
+        ("autograd::engine::evaluate_function: AddmmBackward0", "dispatch"),
+        ("AddmmBackward0", "dispatch"),
+        ("torch::autograd::AccumulateGrad", "dispatch"),
+        ("aten::convolution_backward", "kernel"),
+        ("enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__", "data"),
+        ("mine::custom", "kernel"),
     ],
-)  # fmt: skip
+)
 def test_an_operator_that_calls_none_is_sorted_by_its_name(symbol: str, category: str) -> None:
     assert operators.category_of_leaf(symbol) == category
 
@@ -41,8 +51,15 @@ def test_every_self_cost_has_one_category() -> None:
     dispatches = np.array([True] + [False] * 7)
     codes = operators.categories(kind, KINDS, name, names, dispatches, "python")
     assert [CATEGORIES[code] for code in codes] == [
-        "dispatch", "kernel", "memory", "interpreter", "interpreter", "runtime", "kernel", "memory",
-    ]  # fmt: skip
+        "dispatch",
+        "kernel",
+        "memory",
+        "interpreter",
+        "interpreter",
+        "runtime",
+        "kernel",
+        "memory",
+    ]
 
 
 def test_the_own_time_of_a_scope_is_the_interpreters_in_python_only() -> None:

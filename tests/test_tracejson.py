@@ -51,19 +51,25 @@ def in_torchs_layout(events: list[dict[str, Any]]) -> str:
 
 def read(text: bytes | str) -> tuple[list[Event], TraceReader[Any]]:
     columns = EventColumns()
-    reader = TraceReader(io.BytesIO(text if isinstance(text, bytes) else text.encode()), columns.decode, columns.decode_loosely, "trace")
+    reader = TraceReader(
+        io.BytesIO(text if isinstance(text, bytes) else text.encode()), columns.decode, columns.decode_loosely, "trace"
+    )
     return [event for events in reader for event in events], reader
 
 
 LAYOUTS = {
     "torch": in_torchs_layout,
-    "compact": lambda events: json.dumps({"schemaVersion": 1, "traceEvents": events, "traceName": "x"}, separators=(",", ":")),
+    "compact": lambda events: json.dumps(
+        {"schemaVersion": 1, "traceEvents": events, "traceName": "x"}, separators=(",", ":")
+    ),
     "python": lambda events: json.dumps({"traceEvents": events, "schemaVersion": 1, "traceName": "x"}),
     "indented": lambda events: json.dumps({"schemaVersion": 1, "traceEvents": events, "traceName": "x"}, indent=4),
-    "line by line": lambda events: '{"traceEvents":[\n' + ",\n".join(map(json.dumps, events)) + '\n],"schemaVersion":1,"traceName":"x"}',
+    "line by line": lambda events: (
+        '{"traceEvents":[\n' + ",\n".join(map(json.dumps, events)) + '\n],"schemaVersion":1,"traceName":"x"}'
+    ),
     "carriage returns": lambda events: in_torchs_layout(events).replace("\n", "\r\n"),
     "byte order mark": lambda events: "\ufeff" + in_torchs_layout(events),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -80,9 +86,21 @@ def test_every_layout_gives_the_same_events_and_metadata(
     assert reader.notes == ()
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=4), st.recursive(
-    st.none() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=6,
-), max_size=3), max_size=30), st.sampled_from([None, 0, 3]))  # fmt: skip
+@given(
+    st.lists(
+        st.dictionaries(
+            st.text(max_size=4),
+            st.recursive(
+                st.none() | st.integers() | st.text(max_size=8),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+                max_leaves=6,
+            ),
+            max_size=3,
+        ),
+        max_size=30,
+    ),
+    st.sampled_from([None, 0, 3]),
+)
 def test_whatever_stands_in_the_arguments_no_event_is_lost(args: list[dict[str, Any]], indent: int | None) -> None:
     events = [
         {"ph": "X", "name": str(k), "args": {f"_{key}": value for key, value in arg.items()}}

@@ -14,9 +14,11 @@ from profkit import schema
 from profkit.artefact import open_artefact
 from profkit.callgrind_names import NOTHING, UNKNOWN, Ints, Mask
 from profkit.callgrind_reader import Costs, Part, Reader, distinct
+from profkit.columns import repeated
 from profkit.errors import InputError
 from profkit.importers import Importer
 from profkit.profile import Recording
+from profkit.propagate import cycles
 from profkit.run import Run
 
 INSTRUCTIONS = ("Ir", "Instructions")
@@ -24,7 +26,7 @@ TIME_10_NS = "Time_(10ns)"
 MEMORY = "Memory_(bytes)"
 _KNOWN = (*INSTRUCTIONS, TIME_10_NS, MEMORY)
 _EVENTS = re.compile(rb"^events:[ \t]*\S", re.MULTILINE)
-_BODY = re.compile(rb"^(?:# callgrind format|(?:fn|fl|ob)=|(?:version|creator|positions|summary|totals):)", re.MULTILINE)
+_BODY = re.compile(rb"^(?:(?:fn|fl|ob)=|(?:version|creator|positions|summary|totals):)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _notes(events: tuple[str, ...], reader: Reader) -> list[str]:
     if others := [event for event in events if event not in _KNOWN]:
         notes.append(f"only the totals of these events are kept: {', '.join(others)}")
     if undefined := reader.objects.undefined + reader.files.undefined:
-        notes.append(f"{undefined} references to an object or file that the file never names: that library or file is null")
+        notes.append(f"{undefined} references to an object or source file that the file never names: those are null")
     count, first = reader.strange
     if count:
         notes.append(f"{count} lines are no part of the format and were passed over, the first of them '{first}'")
@@ -185,7 +187,7 @@ def _checked_totals(graph: _Graph, parts: list[Part], path: Path) -> dict[str, i
         for event, said in zip(part.events, part.totals or (), strict=False):
             if by_event[event] != said:
                 raise InputError(
-                    f"{path}, part {number}: its 'totals:' line says {said} {event}, its lines sum to {by_event[event]}",
+                    f"{path}, part {number}: 'totals:' line says {said} {event}, its lines sum to {by_event[event]}",
                     "the file is damaged or cut; record it again",
                 )
     return {event: int(total) for event, total in zip(graph.events, sums.sum(axis=0), strict=True)}
@@ -193,22 +195,15 @@ def _checked_totals(graph: _Graph, parts: list[Part], path: Path) -> dict[str, i
 
 def _totals(graph: _Graph) -> Ints:
     """Cost with callees of each function row, shape (functions, events)."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows = len(graph.function)
-    ones = np.ones(len(graph.caller), np.bool_)
-    matrix = csr_array((ones, (graph.caller, graph.callee)), shape=(rows, rows))
-    count, cycle = connected_components(matrix, directed=True, connection="strong")
+    cycle, inside = cycles(graph.caller, graph.callee, len(graph.function))
     own = graph.whole_self
     other = graph.caller != graph.callee
     total = own.copy()
     np.add.at(total, graph.caller[other], graph.call_cost[other])
     leaving = cycle[graph.caller] != cycle[graph.callee]
-    most = np.zeros((count, len(graph.events)), np.int64)
+    most = np.zeros_like(own)  # of each cycle, of which there are no more than functions
     np.add.at(most, cycle, own)
     np.add.at(most, cycle[graph.caller[leaving]], graph.call_cost[leaving])
-    inside = np.bincount(cycle, minlength=count)[cycle] > 1
     total[inside] = np.minimum(total, most[cycle])[inside]
     return total
 
@@ -230,16 +225,21 @@ def _records(graph: _Graph, reader: Reader) -> pa.Table:
         "parent_id": pa.array(np.concatenate((np.zeros(functions, np.int64), graph.inline_of)), pa.int32(),
                               mask=np.arange(rows) < functions),
         "symbol": _named(symbols[of], reader.functions.texts, None),
-        "kind": _constant("native", rows),
+        "kind": repeated(pa.array(["native"]).dictionary_encode(), rows),
         "file": _named(file, reader.files.texts, UNKNOWN),
         "library": _named(objects[of], reader.objects.texts, UNKNOWN),
         "scope": _labels(part, [each.label for each in reader.parts]),
-        "device": _constant("cpu", rows),
+        "device": repeated(pa.array(["cpu"]).dictionary_encode(), rows),
         "thread": _labels(part, [each.thread for each in reader.parts]),
         "count": pa.array(called, mask=~reached),
         **_measures(graph.events, self_cost, total),
     }  # fmt: skip
-    return schema.table_from(schema.RECORDS, arrays, rows)
+    nulls = {
+        column.name: repeated(pa.nulls(1, column.type), rows)
+        for column in schema.columns_of(schema.RECORDS)
+        if column.name not in arrays
+    }
+    return schema.table_from(schema.RECORDS, arrays | nulls, rows)
 
 
 def _measures(events: tuple[str, ...], self_cost: Ints, total: Ints) -> dict[str, pa.Array]:
@@ -294,10 +294,6 @@ def _labels(part: Ints, labels: list[str | None]) -> pa.DictionaryArray:
 
 def _chosen(indices: Ints, dictionary: pa.Array, null: Mask) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32), mask=null), dictionary)
-
-
-def _constant(text: str, rows: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([text]))
 
 
 CALLGRIND = Importer(name="callgrind", sniff=sniff, load=load)

@@ -100,7 +100,7 @@ def _language(reader: TraceReader[Any], columns: EventColumns) -> str | None:
         columns.python
         or any(key in reader.metadata for key in _PYTHON_KEYS)
         or any("python" in name for name in columns.processes)
-        or any(name.startswith(("ProfilerStep#", "Optimizer.")) for name in columns.names)
+        or any(name.startswith("Optimizer.") for name in columns.names)
     ):
         return "python"
     return "c++" if "schemaVersion" in reader.metadata else None

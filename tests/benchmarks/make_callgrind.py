@@ -30,15 +30,16 @@ def repeat_parts(recording: bytes, size: int, *, distinct: bool = False) -> byte
         return recording + again * max(0, -(-(size - len(recording)) // len(again)))
     pieces, length = [recording], len(recording)
     known = _OTHER_DEFINITION.sub(rb"\1", parts)
+    ids = max(int(number) for _, number, _ in _FUNCTION.findall(parts)) + 1
     while length < size:
-        pieces.append(_renamed(known, len(pieces)))
+        pieces.append(_renamed(known, len(pieces), ids))
         length += len(pieces[-1])
     return b"".join(pieces)
 
 
-def _renamed(parts: bytes, repetition: int) -> bytes:
+def _renamed(parts: bytes, repetition: int, ids: int) -> bytes:
     """The same parts with other functions: other ids and other names."""
-    shift, mark = 100_000 * repetition, b"#%d" % repetition
+    shift, mark = ids * repetition, b"#%d" % repetition
 
     def rename(match: re.Match[bytes]) -> bytes:
         space, number, name = match.groups()

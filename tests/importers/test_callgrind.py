@@ -37,7 +37,9 @@ READABLE = (
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the folder of real samples, ../shared/samples, is absent"
 )
-needs_annotate = pytest.mark.skipif(not shutil.which("callgrind_annotate"), reason="callgrind_annotate is not installed")
+needs_annotate = pytest.mark.skipif(
+    not shutil.which("callgrind_annotate"), reason="callgrind_annotate is not installed"
+)
 
 HEAD = "# callgrind format\nversion: 1\ncreator: callgrind-3.19.0\npositions: line\nevents: Ir\n\n"
 
@@ -156,7 +158,7 @@ def test_self_cost_in_golden_cases_equals_callgrind_annotates(case: str, annotat
 
 @needs_annotate
 def test_total_of_a_function_is_what_callgrind_annotate_calls_inclusive(annotate: Callable[..., str]) -> None:
-    """The tool lists a function once for each file that code of it comes from; the row of its own file has the total."""
+    """The tool lists a function once for each file that code of it is from; the row of its own file has the total."""
     path = GOLDEN / "inline" / "callgrind.out"
     recording = CALLGRIND.load(path)
     printed = annotate(path, "--inclusive=yes")
@@ -207,7 +209,8 @@ def test_recursion_does_not_count_twice_in_a_total() -> None:
 def test_a_cycle_of_functions_never_costs_more_than_what_it_holds(load: Callable[[str], Recording]) -> None:
     recording = load(
         HEAD + "fl=a.c\nfn=main\n1 5\ncfn=even\ncalls=1 9\n2 60\n\n"
-        "fn=even\n9 10\ncfn=odd\ncalls=3 8\n9 80\n\nfn=odd\n8 30\ncfn=even\ncalls=2 9\n8 70\ncfn=leaf\ncalls=1 7\n8 20\n\n"
+        "fn=even\n9 10\ncfn=odd\ncalls=3 8\n9 80\n\n"
+        "fn=odd\n8 30\ncfn=even\ncalls=2 9\n8 70\ncfn=leaf\ncalls=1 7\n8 20\n\n"
         "fn=leaf\n7 20\n\ntotals: 65\n"
     )
     assert row(recording, "even")["total_instructions"] == 60
@@ -227,7 +230,9 @@ def test_inlined_code_is_a_row_beneath_its_function() -> None:
         assert record["symbol"] == records[record["parent_id"]]["symbol"]
 
 
-def test_a_function_begins_in_its_own_file_where_the_one_before_ended_in_another(load: Callable[[str], Recording]) -> None:
+def test_a_function_begins_in_its_own_file_where_the_one_before_ended_in_another(
+    load: Callable[[str], Recording],
+) -> None:
     recording = load(HEAD + "fl=a.c\nfn=one\n1 5\nfi=b.h\n2 6\nfn=two\n3 7\ntotals: 18\n")
     assert row(recording, "two")["file"] == "a.c"
     assert row(recording, "two")["self_instructions"] == 7
@@ -284,7 +289,9 @@ def test_calls_still_running_at_a_dump_have_an_edge_but_no_self_cost(load: Calla
     assert recording.calls["total_instructions"].to_pylist() == [40]
 
 
-@pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("\n1 ", "\n\t 1 ")])
+@pytest.mark.parametrize(
+    "change", [lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("\n1 ", "\n\t 1 ")]
+)
 def test_line_ends_and_spaces_of_other_writers_change_nothing(
     load: Callable[[str], Recording], change: Callable[[str], str]
 ) -> None:
@@ -331,7 +338,10 @@ def test_sniff_leaves_other_files_alone(head: bytes) -> None:
         (HEAD + "fl=a.c\nfn=main\n1 5x\n", "line 9: '5x' is no number"),
         (HEAD + "fl=a.c\nfn=main\n1 99999999999999999999\n", "line 9: .* 63 bits"),
         (HEAD + "fl=a.c\nfn=main\ncalls=1 2\n1 5\n", "line 9: a 'calls=' line without a 'cfn='"),
-        (HEAD + "fl=a.c\nfn=main\ncfn=f\ncalls=1 2\ncfn=g\ncalls=1 2\n1 5\n", "line 10: a 'calls=' line without its cost"),
+        (
+            HEAD + "fl=a.c\nfn=main\ncfn=f\ncalls=1 2\ncfn=g\ncalls=1 2\n1 5\n",
+            "line 10: a 'calls=' line without its cost",
+        ),
         (HEAD + "fl=a.c\nfn=main\n1 5\ntotals: 6\n", "'totals:' line says 6 Ir, its lines sum to 5"),
         (HEAD + "fl=a.c\nfn=main\n1 5\ntotals: six\n", "line 10: 'six' are no totals"),
     ],
@@ -364,7 +374,9 @@ def test_a_directory_and_broken_gzip_are_input_errors(tmp_path: Path) -> None:
 
 def test_lines_of_no_format_are_counted_in_a_note(load: Callable[[str], Recording]) -> None:
     recording = load(HEAD + "fl=a.c\nfn=main\n1 5\n<<<<<<< mine\ntotals: 5\n")
-    assert recording.notes == ("1 lines are no part of the format and were passed over, the first of them '<<<<<<< mine'",)
+    assert recording.notes == (
+        "1 lines are no part of the format and were passed over, the first of them '<<<<<<< mine'",
+    )
 
 
 @pytest.mark.skipif(not shutil.which("valgrind") or not shutil.which("gcc"), reason="valgrind or gcc is not installed")

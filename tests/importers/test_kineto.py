@@ -239,14 +239,24 @@ def test_memory_goes_to_the_innermost_operator_open_on_that_thread(load: Callabl
 
     recording = load(
         trace(
-            event("aten::outer", 0, 10), event("aten::empty", 2, 2), event("aten::late", 20, 5), event("aten::x", 0, 9, tid=2),
-            memory(3, 100, 500), memory(6, 40, 540), memory(7, -100, 440), memory(50, 9, 449), memory(3, 7, 900, tid=2),
+            event("aten::outer", 0, 10),
+            event("aten::empty", 2, 2),
+            event("aten::late", 20, 5),
+            event("aten::x", 0, 9, tid=2),
+            memory(3, 100, 500),
+            memory(6, 40, 540),
+            memory(7, -100, 440),
+            memory(50, 9, 449),
+            memory(3, 7, 900, tid=2),
         )
-    )  # fmt: skip
+    )
     rows = {row["symbol"]: row for row in recording.records.to_pylist()}
     assert {name: row["allocated_bytes"] for name, row in rows.items()} == {
-        "aten::outer": 40, "aten::empty": 100, "aten::late": None, "aten::x": 7,
-    }  # fmt: skip
+        "aten::outer": 40,
+        "aten::empty": 100,
+        "aten::late": None,
+        "aten::x": 7,
+    }
     assert rows["aten::outer"]["peak_bytes"] == 540
     assert rows["aten::empty"]["peak_bytes"] == 500
     assert "1 of 5 memory events lie outside every record" in recording.notes
@@ -273,11 +283,12 @@ def test_shapes_are_compact_json_and_the_dtype_is_torchs_name(
 def test_device_rows_take_their_operator_from_the_call_that_launched_them(load: Callable[[Any], Recording]) -> None:
     rows = load(
         trace(
-            event("aten::add", 0, 10), event("cudaLaunchKernel", 2, 3, "cuda_runtime", correlation=5),
+            event("aten::add", 0, 10),
+            event("cudaLaunchKernel", 2, 3, "cuda_runtime", correlation=5),
             {**event("vectorized_add", 30, 4, "kernel", tid=7, correlation=5), "pid": 0},
             {**event("Memset (Device)", 40, 1, "gpu_memset", tid=7, correlation=99), "pid": 0},
         )
-    ).records.to_pylist()  # fmt: skip
+    ).records.to_pylist()
     assert [row["operator"] for row in rows] == ["aten::add", "aten::add", "aten::add", None]
     assert [row["launcher_id"] for row in rows] == [None, None, 0, None]
     assert [row["category"] for row in rows] == ["dispatch", "runtime", "kernel", "memory"]
