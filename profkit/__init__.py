@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from profkit.errors import ProfkitError
     from profkit.loader import load
     from profkit.machine import Machine
+    from profkit.measure import Request, record
     from profkit.prepare import Task
     from profkit.profile import Profile, Recording
-    from profkit.measure import Request, record
     from profkit.run import Agreement, Run
     from profkit.spec import Layer, Network, Workload
 

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from profkit import schema
 from profkit.callgraph import attribute
-from profkit.calltree import NONE, Flags, Ints, nearest_same
-from profkit.columns import from_codes, from_integers, integers, to_codes, to_integers, valid
+from profkit.calltree import nearest_same
+from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, to_codes, to_integers, valid
 from profkit.errors import DataError
 from profkit.operators import plain
 from profkit.profile import Profile, Recording
@@ -49,6 +49,7 @@ _SUMS = ("count", "self_ns", "self_instructions", "estimated_instructions", "sam
 _TOTALS = ("total_ns", "total_instructions")
 _PER_STEP = ("self_ns", "self_instructions")
 _MOST_CODES = 2**62
+_ROWS_AT_ONCE = 1 << 18
 
 
 def aggregate(recordings: Sequence[Recording]) -> Profile:
@@ -200,18 +201,18 @@ def _key_column(name: str, codes: Ints, values: list[str]) -> pa.ChunkedArray:
     return from_integers(codes.astype(np.int32)) if name == "line" else from_codes(codes, values)
 
 
-def _filled(records: pa.Table, name: str) -> tuple[Ints, Flags | None]:
-    """Values of a cost column with 0 for null, and which rows are not null (None: all)."""
+def _known(records: pa.Table, name: str) -> tuple[Ints | slice, Ints]:
+    """The rows in which a cost is not null (a slice where that is all of them), and the costs in them."""
     column = records[name]
     if not column.null_count:
-        return to_integers(column), None
-    known = valid(column)
-    return np.where(known, to_integers(column), 0), known
+        return slice(None), to_integers(column)
+    return np.flatnonzero(valid(column)), to_integers(column.drop_null())
 
 
 def _sums(records: pa.Table, name: str, group: Ints, groups: int) -> Ints:
+    rows, values = _known(records, name)
     total = np.zeros(groups, np.int64)
-    np.add.at(total, group, _filled(records, name)[0])
+    np.add.at(total, group[rows], values)
     return total
 
 
@@ -219,17 +220,15 @@ def _summed(records: pa.Table, name: str, group: Ints, groups: int) -> pa.Array:
     """Sum of a column by group; null where no row of the group has a value."""
     if records[name].null_count == records.num_rows:
         return pa.nulls(groups, pa.int64())
-    values, known = _filled(records, name)
-    total = np.zeros(groups, np.int64)
-    np.add.at(total, group, values)
-    return integers(total, _unknown(group, groups, known))
+    return integers(_sums(records, name, group, groups), _unknown(records, name, group, groups))
 
 
-def _unknown(group: Ints, groups: int, known: Flags | None) -> Flags | None:
-    if known is None:
+def _unknown(records: pa.Table, name: str, group: Ints, groups: int) -> Flags | None:
+    """Groups in which no row has a value; None where every row has one."""
+    if not records[name].null_count:
         return None
     missing = np.ones(groups, bool)
-    missing[group[known]] = False
+    missing[group[valid(records[name])]] = False
     return missing
 
 
@@ -243,23 +242,21 @@ def _totals(records: pa.Table, name: str, group: Ints, keys: dict[str, Ints], is
     groups = len(keys["kind"])
     if records[name].null_count == records.num_rows:
         return pa.nulls(groups, pa.int64())
-    values, known = _filled(records, name)
-    total = np.zeros(groups, np.int64)
-    np.add.at(total, group, values)
+    total = _sums(records, name, group, groups)
     if is_forest:
         same, _ = _groups([keys["kind"], keys["operator"], keys["symbol"]], groups)
         around = nearest_same(to_integers(records["parent_id"]), same[group])
         nested = np.flatnonzero(around >= 0)
-        np.subtract.at(total, group[around[nested]], values[nested])
-    return integers(total, _unknown(group, groups, known))
+        np.subtract.at(total, group[around[nested]], to_integers(records[name])[nested])
+    return integers(total, _unknown(records, name, group, groups))
 
 
 def _largest(records: pa.Table, name: str, group: Ints, groups: int) -> pa.Array | pa.ChunkedArray:
-    values = to_integers(records[name]) if records[name].null_count < records.num_rows else None
-    if values is None:
+    if records[name].null_count == records.num_rows:
         return pa.nulls(groups, pa.int64())
+    rows, values = _known(records, name)
     largest = np.full(groups, NONE, np.int64)
-    np.maximum.at(largest, group, values)
+    np.maximum.at(largest, group[rows], values)
     return from_integers(largest)
 
 
@@ -268,13 +265,15 @@ def _per_step(records: pa.Table, name: str, group: Ints, groups: int, steps: int
     kind = pa.list_(pa.int64())
     if not steps or records[name].null_count == records.num_rows:
         return pa.nulls(groups, kind)
-    values, known = _filled(records, name)
-    step = to_integers(records["step"])
-    inside = np.flatnonzero(step >= 0)
+    rows, values = _known(records, name)
+    step, group_of = to_integers(records["step"])[rows], group[rows]
     sums = np.zeros(groups * steps, np.int64)
-    np.add.at(sums, group[inside].astype(np.int64) * steps + step[inside], values[inside])
+    for first in range(0, len(step), _ROWS_AT_ONCE):  # temporaries of all rows would be the peak of the memory
+        part = slice(first, first + _ROWS_AT_ONCE)
+        inside = step[part] >= 0
+        np.add.at(sums, group_of[part][inside].astype(np.int64) * steps + step[part][inside], values[part][inside])
     offsets = integers(np.arange(groups + 1, dtype=np.int32) * np.int32(steps))
-    missing = _unknown(group, groups, known)
+    missing = _unknown(records, name, group, groups)
     whole = pa.ListArray.from_arrays(offsets, integers(sums))
     if missing is None:
         return whole

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit import schema, symbols
-from profkit.columns import repeated
 from profkit.propagate import Entries, Floats, Ints, Mask, cycles, nearest, ranges
 
 if TYPE_CHECKING:
@@ -248,8 +247,5 @@ def _table(
         arrays["self_instructions"] = costs["self_instructions"]
     for name in ("total_instructions", "count"):
         arrays[name] = pa.array(costs[name], mask=costs[name] < 0)
-    nulls = {
-        field.name: repeated(pa.nulls(1, field.type), len(row)) for field in records.schema if field.name not in arrays
-    }
-    table = schema.table_from(schema.RECORDS, arrays | nulls, len(row))
+    table = schema.table_from(schema.RECORDS, arrays, len(row))
     return table.append_column(ESTIMATED, pa.array(costs[ESTIMATED]))

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Ints: TypeAlias = npt.NDArray[np.integer[Any]]
-Flags: TypeAlias = npt.NDArray[np.bool_]
-
-NONE = -1
-"""In a column of rows or codes: there is none."""
+from profkit.columns import NONE, Flags, Ints
 
 _CAREFUL_ROUNDS = 64
 _ROWS_AT_ONCE = 1 << 18

@@ -7,11 +7,17 @@ installed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from profkit.calltree import NONE, Flags, Ints
+Ints: TypeAlias = npt.NDArray[np.integer[Any]]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+NONE = -1
+"""In a column of rows or codes: there is none."""
 
 _SHARED_ROWS = 1 << 16
 _TYPES = {np.dtype(kind.to_pandas_dtype()): kind for kind in (pa.int8(), pa.int16(), pa.int32(), pa.int64())}

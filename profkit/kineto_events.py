@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from profkit.calltree import Ints
-from profkit.columns import strings
+from profkit.columns import Ints, strings
 from profkit.tracerepair import decode_loosely
 
 OPERATOR, SCOPE, PYTHON, RUNTIME, KERNEL, COPY = range(6)

@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from profkit import calltree, operators, schema
-from profkit.calltree import NONE, Flags, Ints
-from profkit.columns import from_codes, from_integers, integers, repeated
+from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, repeated
 from profkit.kineto_events import KERNEL, OPERATOR, PYTHON, SCOPE, EventColumns
 
 _KIND_NAMES = ("operator", "scope", "python", "runtime", "kernel", "kernel")
@@ -76,10 +75,10 @@ def records(columns: EventColumns, language: str | None) -> tuple[pa.Table, list
     table, notes = _hierarchy(columns, rows, names, language)
     table |= _threads(rows.thread, list(columns.threads))
     for column in ("sequence", "forward_thread"):
-        table[column] = from_integers(columns.take(column)[rows.order].astype(np.int64))
+        table[column] = from_integers(columns.take(column)[rows.order].astype(np.int32, copy=False))
     table |= _inputs(columns.take("inputs")[rows.order], list(columns.inputs))
     table["count"] = repeated(integers(np.ones(1, np.int64)), columns.rows)
-    return _table(table, columns.rows), notes
+    return schema.table_from(schema.RECORDS, table, columns.rows), notes
 
 
 def _ordered(columns: EventColumns, names: list[str]) -> _Rows:
@@ -286,12 +285,3 @@ def _first_dtype(types: Any) -> str | None:
         if dtype is not None:
             return dtype
     return None
-
-
-def _table(columns: dict[str, Any], rows: int) -> pa.Table:
-    nulls = {
-        column.name: repeated(pa.nulls(1, column.type), rows)
-        for column in schema.columns_of(schema.RECORDS)
-        if column.name not in columns
-    }
-    return schema.table_from(schema.RECORDS, columns | nulls, rows)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from profkit.calltree import NONE, Ints, inherit
-from profkit.columns import from_codes, from_integers, integers, to_codes, to_integers
+from profkit.calltree import inherit
+from profkit.columns import NONE, Ints, from_codes, from_integers, integers, to_codes, to_integers
 from profkit.operators import is_backward
 from profkit.profile import Recording
 from profkit.schema import PHASES
@@ -32,13 +32,15 @@ def place(recording: Recording) -> Recording:
     """Fill the columns layer, phase and step, and the number of steps where the run does not have it.
 
     Args:
-        recording: of any tool. With labelled parts (`scope`), the labels are read; otherwise the forest is.
+        recording: of any tool. With labelled parts (`scope`), the labels are read, else the forest, if it is one.
 
     Returns:
         The recording; a record outside every layer, phase or step has null there.
     """
     records = recording.records
     labelled = records["scope"].null_count < records.num_rows
+    if recording.calls is not None and not labelled:
+        return recording  # the functions of a call graph are no scopes
     columns, steps = _from_labels(records) if labelled else _from_forest(records)
     for name, column in columns.items():
         records = records.set_column(records.schema.get_field_index(name), records.schema.field(name), column)

@@ -2,7 +2,8 @@
 
 Every self cost has exactly one category. An operator that leaves its work to others spends its own time choosing and
 calling them (dispatch); one that does not does the work itself (kernel), unless it only allocates or copies (memory) or
-only makes a view (dispatch). An operator that launches work on a device only dispatches it: the device's row is the kernel.
+only makes a view (dispatch). An operator that launches work on a device only dispatches it: the device's row is the
+kernel.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from profkit.calltree import Flags, Ints
+from profkit.columns import Flags, Ints
 from profkit.schema import CATEGORIES
 
 _CODES = {name: code for code, name in enumerate(CATEGORIES)}

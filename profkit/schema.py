@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from profkit.columns import repeated
 from profkit.errors import DataError
 
 SCHEMA_VERSION = 1
@@ -68,8 +69,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("step", pa.int32(), "", "place", (RECORDS,), "index of the step within the region, from 0"),
     Column("device", _NAME, "", "place", _BOTH, "where the self cost was paid: `cpu`, `cuda:0`"),
     Column("thread", _NAME, "", "place", (RECORDS,), "thread or stream as the tool names it"),
-    Column("sequence", pa.int64(), "", "place", (RECORDS,), "autograd sequence number: joins backward to forward"),
-    Column("forward_thread", pa.int64(), "", "place", (RECORDS,), "thread of the forward operator, on backward rows"),
+    Column("sequence", pa.int32(), "", "place", (RECORDS,), "autograd sequence number: joins backward to forward"),
+    Column("forward_thread", pa.int32(), "", "place", (RECORDS,), "thread of the forward operator, on backward rows"),
     Column("input_shapes", _NAME, "elements", "place", _BOTH, "shapes of the inputs as JSON"),
     Column("dtype", _NAME, "", "place", _BOTH, "element type of the first tensor input (`float32`)"),
     Column("start_ns", pa.int64(), "ns", "measured", (RECORDS,), "start on the tool's own clock"),
@@ -127,7 +128,9 @@ def table_from(table: str, arrays: dict[str, Any], rows: int) -> pa.Table:
         raise DataError(f"{table} has no column {', '.join(extra)}")
     return pa.table(
         [
-            _column(arrays[field.name], field.type) if field.name in arrays else pa.nulls(rows, field.type)
+            _column(arrays[field.name], field.type)
+            if field.name in arrays
+            else repeated(pa.nulls(1, field.type), rows)  # costs no memory, however many rows
             for field in schema
         ],
         schema=schema,

@@ -156,10 +156,8 @@ def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[An
 
 def _values(table: pa.Table, name: str) -> list[str | None]:
     """A column; a file that the tool does not know is stood for by the library that the code lies in."""
-    values: list[str | None] = table[name].to_pylist()
-    if name != "file":
-        return values
-    return [library if file is None else file for file, library in zip(values, table["library"].to_pylist(), strict=True)]
+    column = table[name]
+    return (pc.coalesce(column, table["library"]) if name == "file" else column).to_pylist()
 
 
 def _sums(column: pa.ChunkedArray, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int) -> Costs:

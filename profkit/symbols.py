@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, reduce
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +14,16 @@ import pyarrow.compute as pc
 from profkit.aten_names import NAMES
 from profkit.schema import CATEGORIES
 
+_Ints = np.ndarray[Any, np.dtype[np.int64]]
+
 _ENTRY = re.compile(r"at::_ops::(\w+)::(?:call|redispatch)\b")
 _SHARED_STRUCTS = {"scatter_reduce": "scatter", "scatter_reduce_out": "scatter"}
 """Structs whose name begins with the name of another operator: these are of the overloads `scatter.reduce[_out]`."""
 
 _CODES = {category: code for code, category in enumerate(CATEGORIES)}
 _AT_ONCE = 1 << 14
-"""Symbols that are Python strings at one time."""
+"""Symbols that a thread takes apart at one time."""
+_THREADS = 4
 
 _ANGLE_OPERATOR = re.compile(r"\boperator(?:<=>|<<=|>>=|<<|>>|<=|>=|->\*|->|<|>)")
 _DEEPEST = 12
@@ -70,11 +75,20 @@ _BY_LIBRARY = (
     ("dispatch", re.compile(r"libc10")),
     ("binding", re.compile(r"\.(?:cpython-[^/]*|abi3)\.so")),
 )
-_NAMELESS = re.compile(r"0x[0-9a-fA-F]+|\?\?\?|\(below main\)")
+_NAMELESS = re.compile(r"\A(?:0x[0-9a-fA-F]|\?\?\?|\(below main\))")
 _KERNEL_WITHIN = re.compile(r"at::native::|dnnl::|ideep::|fbgemm::|at::vec")
 _COPY_WITHIN = re.compile(r"\b(?:direct_copy_kernel|copy_kernel|reduced_float_copy_kernel|copy_transpose_valid)\b")
 _WRAPPER = re.compile(r"(?:std|c10|at::internal|at::parallel_\w+|__gnu_cxx|__cxxabiv1|void|decltype)\b")
 _FRAMEWORK_WITHIN = re.compile(r"c10::|at::|torch::|caffe2::")
+_WITHIN = {1: _NAMELESS, 2: _KERNEL_WITHIN, 4: _COPY_WITHIN, 8: _FRAMEWORK_WITHIN}
+"""What is looked for in the whole symbol, by its bit; Arrow's expressions read these patterns the same."""
+_IS_NAMELESS, _HAS_KERNEL, _HAS_COPY, _HAS_FRAMEWORK = _WITHIN
+
+_ALL_TRAITS = 16
+_ALL_ARGUMENTS = _ARGUMENTS.replace("*+", "*")
+"""The same for Arrow, whose search never looks back in any case."""
+_UNUSUAL = r"[<>\n]|operator[- ]|(?:^| )operator|^$| $"
+"""What an operator's name may do before the parameters, brackets that are no pairs, and no name at all."""
 
 
 def operator_of(symbol: str) -> str | None:
@@ -144,19 +158,24 @@ def category_of(symbol: str | None, library: str | None) -> str:
     """
     if symbol is None:
         return "other"
+    traits = sum(bit for bit, pattern in _WITHIN.items() if pattern.search(symbol))
+    return _category(qualified_name(symbol), traits, library)
+
+
+def _category(name: str, traits: int, library: str | None) -> str:
+    """The category of all symbols of one qualified name that have the same `_WITHIN`."""
     by_library = _of_library(library)
-    if _NAMELESS.match(symbol):
+    if traits & _IS_NAMELESS:
         return (by_library or "other") if library else "kernel"
-    name = qualified_name(symbol)
     match = _BY_NAME.fullmatch(name)
     by_name = match.lastgroup if match else None
-    if by_name in (None, "dispatch") and _WRAPPER.match(name) and _KERNEL_WITHIN.search(symbol):
-        return "memory" if _COPY_WITHIN.search(symbol) else "kernel"
+    if traits & _HAS_KERNEL and by_name in (None, "dispatch") and _WRAPPER.match(name):
+        return "memory" if traits & _HAS_COPY else "kernel"
     if by_library and by_library != "dispatch" and by_name not in ("memory", "data"):
         return by_library
     if by_name or by_library:
         return by_name or by_library or "other"
-    return "dispatch" if "libtorch" in (library or "") or _FRAMEWORK_WITHIN.search(symbol) else "other"
+    return "dispatch" if "libtorch" in (library or "") or traits & _HAS_FRAMEWORK else "other"
 
 
 @lru_cache(maxsize=4096)
@@ -177,21 +196,67 @@ def operators(symbols: pa.Array) -> pa.DictionaryArray:
 
 
 def categories(symbols: pa.Array, libraries: pa.Array) -> pa.DictionaryArray:
-    """The category of each row; each distinct pair of symbol and library is looked at once.
+    """The category of each row; each distinct symbol is taken apart once.
 
     Args:
         symbols: dictionary-encoded, shape (rows,).
         libraries: dictionary-encoded, shape (rows,).
     """
+    kind, names, traits = _kinds(symbols.dictionary)
     width = len(libraries.dictionary) + 1
-    symbol = symbols.indices.fill_null(len(symbols.dictionary)).to_numpy().astype(np.int64)
-    library = libraries.indices.fill_null(width - 1).to_numpy().astype(np.int64)
-    pairs, inverse = np.unique(symbol * width + library, return_inverse=True)
     library_texts = [*libraries.dictionary.to_pylist(), None]
-    codes = np.empty(len(pairs), np.int32)
-    for begin in range(0, len(pairs), _AT_ONCE):
-        chosen = pairs[begin : begin + _AT_ONCE]
-        names = symbols.dictionary.take(pa.array(chosen // width, mask=chosen // width == len(symbols.dictionary)))
-        places = zip(names.to_pylist(), (chosen % width).tolist(), strict=True)
-        codes[begin : begin + _AT_ONCE] = [_CODES[category_of(name, library_texts[place])] for name, place in places]
-    return pa.DictionaryArray.from_arrays(pa.array(codes[inverse]), pa.array(CATEGORIES))
+    library = libraries.indices.fill_null(width - 1).to_numpy()
+    symbol = symbols.indices.fill_null(len(kind)).to_numpy()
+    pairs = pa.array(np.append(kind, len(names))[symbol] * width + library).dictionary_encode()
+    codes = [
+        _CODES[_category(names[pair // width], traits[pair // width], library_texts[pair % width])]
+        if pair // width < len(names)
+        else _CODES["other"]
+        for pair in pairs.dictionary.to_pylist()
+    ]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()).take(pairs.indices), pa.array(CATEGORIES))
+
+
+def _kinds(symbols: pa.Array) -> tuple[_Ints, list[str], list[int]]:
+    """Sort symbols into those of one qualified name and the same traits: there are far fewer, as templates abound.
+
+    Args:
+        symbols: strings, shape (symbols,).
+
+    Returns:
+        The kind of each symbol, shape (symbols,); the qualified name of each kind, and the bits of what is within.
+    """
+    pieces = [symbols.slice(begin, _AT_ONCE) for begin in range(0, len(symbols), _AT_ONCE)]
+    with ThreadPoolExecutor(_THREADS) as pool:  # Arrow works without the interpreter's lock
+        found = list(pool.map(lambda piece: (qualified_names(piece), _traits(piece)), pieces))
+    names = pa.chunked_array([name for name, _ in found], pa.string()).combine_chunks().dictionary_encode()
+    traits = np.concatenate([np.zeros(0, np.int64), *(traits for _, traits in found)])
+    kinds = pa.array(names.indices.to_numpy() * np.int64(_ALL_TRAITS) + traits).dictionary_encode()
+    each = kinds.dictionary.to_numpy()
+    texts = names.dictionary.take(pa.array(each // _ALL_TRAITS)).to_pylist()
+    return kinds.indices.to_numpy().astype(np.int64), texts, (each % _ALL_TRAITS).tolist()
+
+
+def _traits(symbols: pa.Array) -> _Ints:
+    traits = np.zeros(len(symbols), np.int64)
+    for bit, pattern in _WITHIN.items():
+        traits += bit * pc.match_substring_regex(symbols, pattern.pattern).to_numpy(zero_copy_only=False)
+    return traits
+
+
+def qualified_names(symbols: pa.Array) -> pa.Array:
+    """The `qualified_name` of each symbol: what is usual by Arrow, the rest one by one.
+
+    Args:
+        symbols: strings, shape (symbols,).
+    """
+    text = pc.replace_substring_regex(symbols, _ALL_ARGUMENTS, "")
+    text = pc.replace_substring(text, "(anonymous namespace)", "{anonymous}")
+    before = pc.replace_substring_regex(text, r"(?s)\(.*", "")
+    has_parameters = pc.not_equal(pc.binary_length(before), pc.binary_length(text))
+    plain = pc.ascii_trim_whitespace(pc.replace_substring_regex(before, _SUFFIX.pattern.replace(r"\Z", "$"), ""))
+    head = pc.if_else(has_parameters, before, plain)
+    unusual = pc.or_(pc.match_substring_regex(before, _UNUSUAL), pc.invert(pc.string_is_ascii(symbols)))
+    names = pc.replace_substring_regex(head, "^.* ", "")
+    slow = [qualified_name(symbol) for symbol in symbols.filter(unusual).to_pylist()]
+    return pc.replace_with_mask(names, unusual, pa.array(slow, pa.string()))

@@ -25,6 +25,8 @@ E = TypeVar("E", bound=msgspec.Struct)
 
 BLOCK_BYTES = 1 << 18
 """Small enough that a block, its copies and its events stay in the processor's cache."""
+_PIECE_BYTES = 1 << 16
+"""Read at once: no more than this is lost at the end of a gzip file that is cut off."""
 _LONG_HEAD = 4 << 20
 _LARGEST_HEAD = 64 << 20
 _LONG_EVENT = 8 << 20
@@ -102,7 +104,7 @@ class TraceReader(Generic[E]):
         size = 0
         try:
             while size < max(BLOCK_BYTES, least):
-                piece = self._file.read(BLOCK_BYTES)
+                piece = self._file.read(_PIECE_BYTES)
                 if not piece:
                     self._eof = True
                     break

@@ -55,8 +55,8 @@ def test_an_implementation_that_trains_on_twice_the_seed_disagrees(
     other = prepare(Task(mnist_cnn, batch_size=4, seed=1))
 
     def command(say: Say) -> list[str]:
-        script = "import sys; i = sys.argv.index('--bundle'); sys.argv[i + 1] = OTHER; from profkit.runner.run import main; main()"
-        return [PYTORCH.command(say)[0], "-c", script.replace("OTHER", repr(str(other.path)))]
+        swap = f"import sys; sys.argv[sys.argv.index('--bundle') + 1] = {str(other.path)!r}"
+        return [PYTORCH.command(say)[0], "-c", f"{swap}; from profkit.runner.run import main; main()"]
 
     wrong = Implementation("wrong", "", "python", ("cpu",), command)
     bundle = prepare(Task(mnist_cnn, batch_size=4))

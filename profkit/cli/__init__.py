@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -33,6 +34,8 @@ for _found in pkgutil.iter_modules(__path__):
 def main() -> None:
     """Run the command line; exit with the code of what happened."""
     signal.signal(signal.SIGTERM, _interrupt)
+    # Arrow's own pool keeps what it frees: a tenth of the memory that a large trace takes.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         app()
     except ProfkitError as error:

@@ -41,8 +41,8 @@ def command(
     tool, to know the tool's slowdown.
     """
     from profkit.implementations import Implementation
-    from profkit.prepare import Task
     from profkit.measure import PROFILE_FILE, Request, record
+    from profkit.prepare import Task
     from profkit.recorders import Recorder
     from profkit.registry import find
     from profkit.spec import Workload, parse_options

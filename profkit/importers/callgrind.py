@@ -234,12 +234,7 @@ def _records(graph: _Graph, reader: Reader) -> pa.Table:
         "count": pa.array(called, mask=~reached),
         **_measures(graph.events, self_cost, total),
     }  # fmt: skip
-    nulls = {
-        column.name: repeated(pa.nulls(1, column.type), rows)
-        for column in schema.columns_of(schema.RECORDS)
-        if column.name not in arrays
-    }
-    return schema.table_from(schema.RECORDS, arrays | nulls, rows)
+    return schema.table_from(schema.RECORDS, arrays, rows)
 
 
 def _measures(events: tuple[str, ...], self_cost: Ints, total: Ints) -> dict[str, pa.Array]:

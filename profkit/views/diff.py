@@ -37,9 +37,11 @@ def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
     unknown = [side for side, run in (("A", baseline), ("B", candidate)) if run.agreement is None]
     if unknown:
         lines.append(f"agreement unknown: nobody checked that {' and '.join(unknown)} computes what the other does")
-    for run in (baseline, candidate):
-        if run.agreement and (run.implementation != run.agreement.reference or not run.agreement.holds):
-            lines.append(agreement_line(run.agreement, name(run)))
+    lines += [
+        agreement_line(run.agreement, name(run))
+        for run in (baseline, candidate)
+        if run.agreement and (run.implementation != run.agreement.reference or not run.agreement.holds)
+    ]
     if baseline.bundle_sha256 != candidate.bundle_sha256 and baseline.bundle_sha256 and candidate.bundle_sha256:
         lines.append("NOT THE SAME WORK: the two runs had other weights, batches or options")
     return lines or [f"both are {name(baseline)}, on the same weights and batches"]

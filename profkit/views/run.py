@@ -26,7 +26,7 @@ def agreement_line(agreement: Agreement, implementation: str) -> str:
     """Whether an implementation computes the same, with the differences."""
     verdict = "agrees with" if agreement.holds else "DISAGREES with"
     return (
-        f"{implementation} {verdict} {agreement.reference} over {agreement.steps} training steps: largest difference of "
-        f"outputs {agreement.output:.1e}, losses {agreement.loss:.1e}, weights {agreement.weight:.1e} "
+        f"{implementation} {verdict} {agreement.reference} over {agreement.steps} training steps: largest difference "
+        f"of outputs {agreement.output:.1e}, losses {agreement.loss:.1e}, weights {agreement.weight:.1e} "
         f"(tolerance {agreement.tolerance:.0e})"
     )

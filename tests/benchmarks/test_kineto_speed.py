@@ -9,6 +9,7 @@ Every reader runs in a fresh process, so that its peak memory is its own; it is 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,7 +44,9 @@ def measure(reader: str, trace: Path) -> dict[str, Any]:
     """Seconds and peak bytes of a reader in a process of its own."""
     setup, body = READERS[reader]
     program = _MEASURE.format(setup=setup, body=body)
-    done = subprocess.run([sys.executable, "-c", program, str(trace)], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}  # as the command line sets it
+    command = [sys.executable, "-c", program, str(trace)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 

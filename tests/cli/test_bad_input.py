@@ -22,7 +22,18 @@ from tests.cli.conftest import Profkit
 
 OPERATOR = '{"ph":"X","cat":"cpu_op","name":"aten::add","pid":1,"tid":1,"ts":10.5,"dur":2.25,"args":{}}'
 TRACE = f'{{"schemaVersion":1,"traceEvents":[{OPERATOR}]}}'
-CALLGRIND = "# callgrind format\nversion: 1\ncreator: callgrind-3.19.0\nevents: Ir\n\nfl=(1) a.c\nfn=(1) main\n1 10\n2 20\n\ntotals: 30\n"
+CALLGRIND = """# callgrind format
+version: 1
+creator: callgrind-3.19.0
+events: Ir
+
+fl=(1) a.c
+fn=(1) main
+1 10
+2 20
+
+totals: 30
+"""
 
 
 def complaint(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -43,7 +54,7 @@ def complaint(done: subprocess.CompletedProcess[str], code: int) -> str:
         (b"\x7fELF\x02\x01\x01" + bytes(100), "is of no format that profkit knows"),
         (b"\xff\xfe{\x00", "is of no format that profkit knows"),
         (b"\x1f\x8bnot gzip at all", "is broken gzip|cannot read"),
-        (gzip.compress(TRACE.encode() * 2000)[:-40], "is broken gzip"),
+        (gzip.compress(TRACE.encode())[:20] + b"garbage" * 20, "is broken gzip"),
         (b'{"schemaVersion":1,"traceEvents":[]}', "event"),
         (b'{"schemaVersion":1,"traceEvents":[{"ph":"X","cat":"Trace","name":"PyTorch Profiler (0)","pid":"Spans",'
          b'"tid":"PyTorch Profiler","ts":1,"dur":2}]}', "operator"),
@@ -64,20 +75,34 @@ def test_a_file_that_cannot_be_read_is_refused(profkit: Profkit, tmp_path: Path,
 @pytest.mark.parametrize(
     "text",
     [
-        TRACE.replace("]}", ",]}"),
         TRACE.replace("aten::add", "aten::\x01add"),
         TRACE.replace('"args":{}', '"args":{"path":"C:\\Users\\x"}'),
         TRACE.replace('"args":{}', '"args":{"value":NaN}'),
         TRACE.replace("]}", f",{OPERATOR[:-30]}"),
     ],
-    ids=["trailing comma", "control character", "Windows path", "NaN", "truncated"],
+    ids=["control character", "Windows path", "NaN", "truncated"],
 )
 def test_what_can_be_repaired_is_read_and_the_repair_is_told(profkit: Profkit, tmp_path: Path, text: str) -> None:
     (tmp_path / "trace.json").write_text(text)
     done = profkit("import", "trace.json", "-o", "p.json")
     assert done.returncode == 0, done.stderr
     assert "note: " in done.stdout
-    assert profkit("show", "p.json").stdout.count("2.25 us") or "2 us" in profkit("show", "p.json").stdout
+    assert "2.25 us" in profkit("show", "p.json").stdout
+
+
+def test_a_trailing_comma_does_no_harm(profkit: Profkit, tmp_path: Path) -> None:
+    (tmp_path / "trace.json").write_text(TRACE.replace("]}", ",]}"))
+    assert "2.25 us" in profkit("show", "trace.json").stdout
+
+
+def test_of_a_gzip_file_that_is_cut_off_the_whole_events_are_kept_and_the_cut_is_told(
+    profkit: Profkit, tmp_path: Path
+) -> None:
+    events = ",".join(OPERATOR.replace("10.5", f"{10 * index}.5") for index in range(20_000))
+    (tmp_path / "trace.json.gz").write_bytes(gzip.compress(TRACE.replace(OPERATOR, events).encode())[:-4000])
+    done = profkit("import", "trace.json.gz", "-o", "p.json")
+    assert done.returncode == 0, done.stderr
+    assert "note: the compressed file is cut off" in done.stdout
 
 
 def test_a_legacy_bare_list_is_read(profkit: Profkit, tmp_path: Path) -> None:
@@ -119,7 +144,7 @@ def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
         (("record", "--option", "kernel_size=15"), "layer conv2", "smaller kernel"),
         (("record", "--steps", "0"), "--steps is 0", "1 or more"),
         (("record", "--batch-size", "0"), "--batch-size is 0", "1 or more"),
-        (("record", "--subset", "10", "--batch-size", "64"), "a batch of 64 needs more than the 10 samples", "--subset"),
+        (("record", "--subset", "10", "--batch-size", "64"), "a batch of 64 needs more than the 10", "--subset"),
         (("record", "-o", "missing/p.json"), "there is no directory missing", "make it"),
         (("agree", "--impl", "pytorch,tensorflow"), "unknown implementation 'tensorflow'", "known"),
     ],
@@ -250,4 +275,3 @@ def test_a_program_that_is_killed_is_reported_with_its_signal(running: subproces
     assert running.returncode == 6
     assert "the program was killed by SIGKILL" in said
     assert [path for path in tmp_path.rglob("*") if path.name != "profkit-runs"] == []
-

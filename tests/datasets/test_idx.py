@@ -17,7 +17,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_synthetic_twin_is_a_valid_idx_file_and_equal_seeds_give_equal_files(directory: Path, tmp_path: Path) -> None:
+def test_the_synthetic_twin_is_valid_and_equal_seeds_give_equal_files(directory: Path, tmp_path: Path) -> None:
     images = (directory / IMAGES_FILE).read_bytes()
     assert struct.unpack(">4I", images[:16]) == (2051, 60, 28, 28)
     assert len(images) == 16 + 60 * 28 * 28
@@ -59,5 +59,5 @@ def test_a_broken_file_is_named_with_what_is_wrong(directory: Path, name: str, d
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in"):
+    with pytest.raises(InputError, match=r"no train-images-idx3-ubyte or train-images-idx3-ubyte\.gz in"):
         read(tmp_path)

@@ -22,16 +22,16 @@ def profile(run: Run, metric: str, rows: Rows) -> Profile:
     """A profile from (layer, phase, operator, category, cost in each step)."""
     layer, phase, operator, category, per_step = zip(*rows, strict=True)
     columns = {
-        "layer": layer,
-        "phase": phase,
-        "operator": operator,
-        "category": category,
+        "layer": list(layer),
+        "phase": list(phase),
+        "operator": list(operator),
+        "category": list(category),
         "device": ["cpu"] * len(rows),
         metric: [sum(costs) for costs in per_step],
         f"{metric}_per_step": list(per_step),
     }
     steps = len(per_step[0])
-    return Profile(replace(run, steps=steps), table_from(OPERATORS, {k: list(v) for k, v in columns.items()}, len(rows)))
+    return Profile(replace(run, steps=steps), table_from(OPERATORS, columns, len(rows)))
 
 
 PYTHON = Run(tool="callgrind", implementation="pytorch", bundle_sha256="a", agreement=replace(AGREES, loss=0, weight=0))
@@ -61,7 +61,7 @@ def exact() -> tuple[Profile, Profile]:
 def test_agreement_comes_first_and_then_the_answer(exact: tuple[Profile, Profile]) -> None:
     said = " ".join(text_of(*exact).split())
     assert said.startswith("libtorch agrees with pytorch over 20 training steps")
-    assert "A pytorch 10.0 M instructions, B libtorch 9.05 M instructions a step: B has 9.5 % fewer (-950 k, exact)." in said
+    assert "A pytorch 10.0 M instructions, B libtorch 9.05 M instructions a step: B has 9.5 % fewer (-950 k" in said
     assert "The gap by category: interpreter -900 k, binding -100 k, dispatch +50.0 k, kernel +100." in said
     assert "Python itself (interpreter and binding) costs A 1.00 M a step, 10.0 % of its whole." in said
     assert "costs B" not in said
