@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -26,21 +27,24 @@ def open_artefact(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as raw:
             compressed = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
-            if not compressed:
-                yield raw
-                return
-            from isal import igzip
-
-            with igzip.IGzipFile(fileobj=raw) as file:
-                yield cast(BinaryIO, file)
+            with _decompressed(raw, path) if compressed else nullcontext(raw) as file:
+                yield file
     except IsADirectoryError as error:
         raise InputError(f"{path} is a directory", "name the artefact inside it") from error
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{path} is broken gzip: {error}", "copy or record it again; it may be cut off") from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "copy or record it again" if error.errno is None else "check its name and permissions"
-        raise InputError(f"cannot read {path}: {reason}", hint) from error
+        raise InputError(f"cannot read {path}: {error.strerror}", "check its name and permissions") from error
+
+
+@contextmanager
+def _decompressed(raw: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+    from isal import igzip, igzip_lib
+
+    broken = cast(type[Exception], igzip_lib.IsalError)  # isal's stub takes the class for a value
+    try:
+        with igzip.IGzipFile(fileobj=raw) as file:
+            yield cast(BinaryIO, file)
+    except (EOFError, gzip.BadGzipFile, zlib.error, broken) as error:
+        raise InputError(f"{path} is broken gzip: {error}", "copy or record it again; it may be cut off") from error
 
 
 def read_head(path: Path) -> bytes:

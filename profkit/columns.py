@@ -95,10 +95,16 @@ def _missing(values: Ints) -> Flags | None:
 
 def to_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     """Codes (-1: null) of a dictionary column, shape (rows,), and the values that they are places of."""
+    codes, values = to_dictionary(column)
+    return codes, values.to_pylist()
+
+
+def to_dictionary(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    """The same as `to_codes`, with the values as Arrow strings."""
     if not column.num_chunks:
-        return np.zeros(0, np.int32), []
+        return np.zeros(0, np.int32), pa.nulls(0, pa.string())
     column = column.unify_dictionaries()
-    return _joined([chunk.indices for chunk in column.chunks]), column.chunk(0).dictionary.to_pylist()
+    return _joined([chunk.indices for chunk in column.chunks]), column.chunk(0).dictionary
 
 
 def to_integers(column: pa.ChunkedArray) -> Ints:

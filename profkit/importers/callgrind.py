@@ -86,6 +86,11 @@ def load(path: Path) -> Recording:
         raise InputError(f"{path} is empty", "the tool wrote nothing; record it again")
     if not any(part.events for part in reader.parts):
         raise InputError(f"{path} has no 'events:' line", "is it a Callgrind profile? it may be cut off in its header")
+    if reader.by_callgrind and reader.parts[-1].totals is None:
+        raise InputError(
+            f"{path} is cut off: its last part has no 'totals:' line, so its costs would be too low",
+            "copy or record it again; Callgrind writes that line when it is done",
+        )
     graph = _graph(blocks, reader)
     totals = _checked_totals(graph, reader.parts, path)
     if not any(totals.values()):
@@ -111,8 +116,6 @@ def _run(reader: Reader) -> Run:
 
 def _notes(events: tuple[str, ...], reader: Reader) -> list[str]:
     notes = []
-    if reader.by_callgrind and reader.parts[-1].totals is None:
-        notes.append("truncated: the last part has no 'totals:' line, so its end is missing and its costs are too low")
     if reader.lost_calls:
         notes.append("the last call of the file has no cost and is left out")
     if others := [event for event in events if event not in _KNOWN]:

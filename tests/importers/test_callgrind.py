@@ -351,11 +351,23 @@ def test_a_damaged_file_is_refused_with_the_line(load: Callable[[str], Recording
         load(text)
 
 
-def test_a_cut_file_keeps_its_whole_lines_and_says_so(load: Callable[[str], Recording]) -> None:
-    recording = load(HEAD + "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=1 2\n1 40\nfn=f\n2 4")
-    assert +self_by_name(recording) == Counter(main=5)
-    assert any("truncated" in note for note in recording.notes)
-    assert any("last call" in note for note in load(HEAD + "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=1 2\n").notes)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=1 2\n1 40\nfn=f\n2 4",
+        "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=1 2\n",
+        "fl=a.c\nfn=main\n1 5\n",
+    ],
+    ids=["in a number", "before the cost of a call", "between two lines"],
+)
+def test_a_file_that_is_cut_off_is_refused(load: Callable[[str], Recording], text: str) -> None:
+    with pytest.raises(InputError, match="is cut off: its last part has no 'totals:' line"):
+        load(HEAD + text)
+
+
+def test_of_another_writer_who_writes_no_totals_the_whole_lines_count(load: Callable[[str], Recording]) -> None:
+    recording = load(HEAD.replace("creator: callgrind-3.19.0\n", "") + "fl=a.c\nfn=main\n1 5\nfn=f\n2 4\n")
+    assert +self_by_name(recording) == Counter(main=5, f=4)
 
 
 def test_names_that_are_not_utf8_are_read(load: Callable[[bytes], Recording]) -> None:
