@@ -6,7 +6,7 @@ every record is in exactly one row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from profkit import schema
 from profkit.callgraph import attribute
 from profkit.calltree import nearest_same
-from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, to_codes, to_integers, valid
+from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, to_dictionary, to_integers, valid
 from profkit.errors import DataError
 from profkit.operators import plain
 from profkit.profile import Profile, Recording
@@ -41,8 +41,8 @@ KEYS = (
 SMALLEST_SHARE = 1e-4
 """Functions with a smaller share of the whole self cost share one row with their like."""
 
-_PLAIN: dict[str, Callable[[str], str]] = {"symbol": plain, "library": lambda path: path.rsplit("/", 1)[-1]}
-"""What differs from one run or machine to the next goes, so that rows of two profiles can be aligned."""
+_VARIES = r" at 0x|ProfilerStep#"
+"""In symbols that `plain` may change."""
 _FOLDED = ("symbol", "file", "line")
 _FOLDED_KINDS = ("python", "native")
 _SUMS = ("count", "self_ns", "self_instructions", "estimated_instructions", "samples", "allocated_bytes")
@@ -105,7 +105,7 @@ def _operators(records: pa.Table, steps: int, is_forest: bool) -> pa.Table:
     of_first = {name: _codes(records[name].take(integers(first)), name) for name in KEYS}
     keys = {name: codes for name, (codes, _) in of_first.items()}
     dictionaries = {name: values for name, (_, values) in of_first.items()}
-    merged, keys = _fold(keys, dictionaries["kind"], _sums(records, _metric(records), group, len(first)))
+    merged, keys = _fold(keys, dictionaries["kind"].to_pylist(), _sums(records, _metric(records), group, len(first)))
     if merged is not None:
         group = merged[group]
     rows = len(keys["kind"])
@@ -121,18 +121,33 @@ def _operators(records: pa.Table, steps: int, is_forest: bool) -> pa.Table:
     return schema.table_from(schema.OPERATORS, columns, rows)
 
 
-def _codes(column: pa.ChunkedArray, name: str) -> tuple[Ints, list[str]]:
+def _codes(column: pa.ChunkedArray, name: str) -> tuple[Ints, pa.Array]:
     """Codes of a key column and their values; the values of an integer column are the codes."""
     if column.null_count == len(column):
-        return np.broadcast_to(np.int32(NONE), len(column)), []
+        return np.broadcast_to(np.int32(NONE), len(column)), pa.nulls(0, pa.string())
     if name == "line":
-        return to_integers(column), []
-    codes, values = to_codes(column)
-    if name not in _PLAIN:
+        return to_integers(column), pa.nulls(0, pa.string())
+    codes, values = to_dictionary(column)
+    plain_values = _PLAIN[name](values) if name in _PLAIN else values
+    if plain_values is values:
         return codes, values
-    known: dict[str, int] = {}
-    merged = np.array([*(known.setdefault(_PLAIN[name](value), len(known)) for value in values), NONE], np.int32)
-    return merged[codes], list(known)
+    merged = plain_values.dictionary_encode()
+    return np.append(merged.indices.to_numpy(), np.int32(NONE))[codes], merged.dictionary
+
+
+def _plain_symbols(symbols: pa.Array) -> pa.Array:
+    """The symbols as `plain` writes them; the same array where none of them changes."""
+    varies = pc.match_substring_regex(symbols, _VARIES)
+    changed = [plain(symbol) for symbol in symbols.filter(varies).to_pylist()]
+    return pc.replace_with_mask(symbols, varies, pa.array(changed, pa.string())) if changed else symbols
+
+
+def _file_names(paths: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(paths, "(?s)^.*/", "")
+
+
+_PLAIN = {"symbol": _plain_symbols, "library": _file_names}
+"""What differs from one run or machine to the next goes, so that rows of two profiles can be aligned."""
 
 
 def _groups(columns: Iterable[Ints], rows: int) -> tuple[Ints, Ints]:
@@ -197,8 +212,13 @@ def _fold(keys: dict[str, Ints], kinds: list[str], cost: Ints) -> tuple[Ints | N
     return group, {name: codes[first] for name, codes in folded.items()}
 
 
-def _key_column(name: str, codes: Ints, values: list[str]) -> pa.ChunkedArray:
-    return from_integers(codes.astype(np.int32)) if name == "line" else from_codes(codes, values)
+def _key_column(name: str, codes: Ints, values: pa.Array) -> pa.ChunkedArray:
+    if name == "line":
+        return from_integers(codes.astype(np.int32))
+    used = np.unique(codes[codes >= 0])  # few: most names went when small functions were folded
+    place = np.full(len(values) + 1, NONE, np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return from_codes(place[codes], values.take(integers(used)).to_pylist())
 
 
 def _known(records: pa.Table, name: str) -> tuple[Ints | slice, Ints]:

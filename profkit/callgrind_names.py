@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from profkit.callgrind_lines import Lines
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -39,7 +44,7 @@ class Names:
 
     strict: bool = False
     undefined: int = 0
-    _indices: dict[bytes, int] = field(default_factory=dict)
+    _indices: defaultdict[bytes, int] = field(default_factory=lambda: defaultdict(count().__next__))
     _by_id: np.ndarray[Any, np.dtype[np.int32]] = field(default_factory=lambda: np.empty(0, np.int32))
 
     @property
@@ -50,43 +55,39 @@ class Names:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def resolve(self, data: bytes, buffer: Bytes, starts: Ints, ends: Ints, lines: Ints) -> Ints:
+    def resolve(self, lines: Lines, at: Ints, starts: Ints) -> Ints:
         """Index into `texts` of the name on each line; `NOTHING` for an empty name.
 
         Args:
-            data: the block.
-            buffer: the same as bytes of an array.
+            lines: the block.
+            at: places of the lines, ascending, shape (names,).
             starts: where the specification begins, behind the `=`, shape (names,).
-            ends: end of the first word on the line, shape (names,).
-            lines: place of each line in the block, ascending, shape (names,).
 
         Raises:
             UnknownIdError: an id that no line before defines, in a strict space, or one that no writer counts up to.
         """
-        ids, numbered = _references(buffer, starts, ends)
-        plain = numbered & (buffer[ends] == ord("\n"))
-        names = np.full(len(starts), NOTHING, np.int64)
-        defined: list[int] = []
+        word, words = lines.first[at], lines.words[at]
+        ids, numbered = _references(lines.buffer, starts, lines.ends[word])
+        plain = numbered & (words == 1)
         others = np.flatnonzero(~plain)
-        rest = np.where(numbered, ends, starts)[others]
-        for at, start, with_id in zip(others.tolist(), rest.tolist(), numbered[others].tolist(), strict=True):
-            text = data[start : data.index(b"\n", start)].strip()
-            if not with_id and text[:1] == b"(":
-                with_id, ids[at], text = _specification(text)
-            if text:
-                names[at] = self._index(text)
-            if with_id and ids[at] >= _MAX_ID:
-                raise UnknownIdError(int(lines[at]), f"({ids[at]})")
-            if with_id and text:
-                defined.append(at)
-            plain[at] = with_id and not text
-        self._look_up(ids, plain, lines, names, defined)
+        with_id = numbered[others]
+        begins = np.where(with_id, lines.ends[word[others]], starts[others])
+        ends = lines.ends[(word + words - 1)[others]]
+        texts = [lines.data[begin:end].strip() for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+        for place in np.flatnonzero(~with_id).tolist():
+            if texts[place].startswith(b"("):
+                with_id[place], ids[others[place]], texts[place] = _specification(texts[place])
+        has_text = np.array([bool(text) for text in texts], np.bool_)
+        names = np.full(len(at), NOTHING, np.int64)
+        names[others[has_text]] = [self._indices[text] for text in texts if text]
+        if (ids[others] >= _MAX_ID).any():
+            first = others[np.argmax(ids[others] >= _MAX_ID)]
+            raise UnknownIdError(int(at[first]), f"({ids[first]})")
+        plain[others] = with_id & ~has_text
+        self._look_up(ids, plain, at, names, others[with_id & has_text])
         return names
 
-    def _index(self, text: bytes) -> int:
-        return self._indices.setdefault(text, len(self._indices))
-
-    def _look_up(self, ids: Ints, plain: Mask, lines: Ints, names: Ints, defined: list[int]) -> None:
+    def _look_up(self, ids: Ints, plain: Mask, lines: Ints, names: Ints, defined: Ints) -> None:
         """Fill `names` of the references: the last definition before the line, here or in an earlier block.
 
         A file of several concatenated dumps may define an id anew, hence the order counts and not only the id.
@@ -98,8 +99,8 @@ class Names:
             grown[: len(self._by_id)] = self._by_id
             self._by_id = grown
         found = self._by_id[ids[wanted]].astype(np.int64)
-        if defined:
-            at = np.array(defined)
+        if len(defined):
+            at = defined
             keys = np.sort((ids[at] << _LINE_BITS) + at)
             place = np.maximum(np.searchsorted(keys, (ids[wanted] << _LINE_BITS) + wanted) - 1, 0)
             here = (keys[place] >> _LINE_BITS == ids[wanted]) & (keys[place] & ((1 << _LINE_BITS) - 1) < wanted)
@@ -111,7 +112,7 @@ class Names:
                 first = wanted[np.argmax(unknown)]
                 raise UnknownIdError(int(lines[first]), f"({ids[first]})")
             self.undefined += int(np.count_nonzero(unknown))
-            found[unknown] = self._index(UNKNOWN)
+            found[unknown] = self._indices[UNKNOWN]
         names[wanted] = found
 
 

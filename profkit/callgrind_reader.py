@@ -52,7 +52,7 @@ class Costs:
 
     Attributes:
         events: names of the columns of the costs.
-        part, function, file: of each self cost, shape (rows,).
+        part, function, file: of each self cost, the function as its packed (name, file, object), shape (rows,).
         self_cost: shape (rows, events).
         call_part, caller, callee, count: of each call line, shape (calls,).
         call_cost: inclusive cost, shape (calls, events).
@@ -60,12 +60,12 @@ class Costs:
 
     events: tuple[str, ...]
     part: Indices
-    function: Indices
+    function: Ints
     file: Indices
     self_cost: Ints
     call_part: Indices
-    caller: Indices
-    callee: Indices
+    caller: Ints
+    callee: Ints
     count: Ints
     call_cost: Ints
 
@@ -91,7 +91,6 @@ class Reader:
         objects, files, functions: the names of the three id spaces.
         header: creator, cmd, pid and version as first given.
         parts: in order of the file.
-        keys: index of each function by its packed (name, file, object).
         strange: number of lines that are no part of the format, and the first of them.
         lost_calls: `calls=` lines at the end of the file without their cost line.
     """
@@ -102,7 +101,6 @@ class Reader:
     functions: Names = field(default_factory=lambda: Names(strict=True))
     header: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=lambda: [Part()])
-    keys: dict[int, int] = field(default_factory=dict)
     strange: tuple[int, str] = (0, "")
     lost_calls: int = 0
     _positions: int = 1
@@ -116,20 +114,6 @@ class Reader:
     def by_callgrind(self) -> bool:
         """Whether Callgrind itself wrote the file, which then ends each part with its totals."""
         return self.header.get("creator", "").startswith("callgrind")
-
-    def function_names(self) -> tuple[Ints, Ints, Ints]:
-        """Indices of the object, file and name of each function, in order of names, each of shape (functions,)."""
-        packed = np.sort(np.fromiter(self.keys, np.int64, len(self.keys)))
-        return (
-            (packed & ((1 << _OBJECT_BITS) - 1)) - 1,
-            ((packed >> _OBJECT_BITS) & ((1 << _FILE_BITS) - 1)) - 1,
-            (packed >> (_OBJECT_BITS + _FILE_BITS)) - 1,
-        )
-
-    def function_order(self) -> Ints:
-        """Place of each function in `function_names`: blocks of any size give the same order, shape (functions,)."""
-        packed = np.fromiter(self.keys, np.int64, len(self.keys))
-        return np.searchsorted(np.sort(packed), packed)
 
     def read(self, file: BinaryIO) -> Iterator[Costs]:
         """Read to the end, giving the sums of each block.
@@ -252,7 +236,7 @@ class Reader:
         own[claimed] = False
         rows, self_cost = _by_context(context, cost_lines[own], values[own])
         where, callee = self._callees(lines, name, context, calls)
-        functions = self._index(context.object, context.own_file, context.function)
+        functions = self._packed(context.object, context.own_file, context.function)
         return Costs(
             self._events,
             context.part[rows].astype(np.int32), functions[rows], context.file[rows].astype(np.int32), self_cost,
@@ -268,10 +252,9 @@ class Reader:
             (self.functions, (kinds.FN, kinds.CFN, kinds.JUMP_NAME)),
         ):
             at = lines.at(*tags)
-            word = lines.first[at]
             kind = lines.kind[at]
             width = np.where((kind >= kinds.COB) & (kind <= kinds.JUMP_NAME), 4, 3)
-            name[at] = space.resolve(lines.data, lines.buffer, lines.starts[word] + width, lines.ends[word], at)
+            name[at] = space.resolve(lines, at, lines.starts[lines.first[at]] + width)
         return name
 
     def _context(self, lines: Lines, name: Ints, first_part: int) -> _Context:
@@ -291,7 +274,7 @@ class Reader:
         self._carried = (int(objects[-1]), int(default[-1]), int(own_file[-1]), int(file[-1]), int(function[-1]))
         return _Context(np.concatenate(([-1], at)), part, objects, own_file, file, function)
 
-    def _callees(self, lines: Lines, name: Ints, context: _Context, calls: Ints) -> tuple[Ints, Indices]:
+    def _callees(self, lines: Lines, name: Ints, context: _Context, calls: Ints) -> tuple[Ints, Ints]:
         """Context and called function of each call; `cob` and `cfi` hold for the next call only."""
         where = np.searchsorted(context.line, calls) - 1
         since = np.concatenate(([-1], calls[:-1]))[: len(calls)]
@@ -302,16 +285,22 @@ class Reader:
         files, _ = _latest(lines.at(kinds.CFI), name, calls, since)
         objects = np.where(objects == NOTHING, context.object[where], objects)
         files = np.where(files == NOTHING, context.file[where], files)
-        return where, self._index(objects, files, function)
+        return where, self._packed(objects, files, function)
 
-    def _index(self, objects: Ints, files: Ints, functions: Ints) -> Indices:
-        """Number of each function, new ones included."""
+    def _packed(self, objects: Ints, files: Ints, functions: Ints) -> Ints:
+        """Each function as one number, which sorts by its name first."""
         if len(self.objects) >> _OBJECT_BITS or len(self.files) >> _FILE_BITS:
             raise InputError(f"{self.source} names more objects or files than a program can have", "is it damaged?")
-        packed = ((((functions + 1) << _FILE_BITS) | (files + 1)) << _OBJECT_BITS) | (objects + 1)
-        keys = distinct(packed)
-        numbers = [self.keys.setdefault(key, len(self.keys)) for key in keys.tolist()]
-        return np.array(numbers, np.int32)[np.searchsorted(keys, packed)]
+        return ((((functions + 1) << _FILE_BITS) | (files + 1)) << _OBJECT_BITS) | (objects + 1)
+
+
+def unpacked(functions: Ints) -> tuple[Ints, Ints, Ints]:
+    """Indices of the object, file and name of each packed function, each of shape (functions,)."""
+    return (
+        (functions & ((1 << _OBJECT_BITS) - 1)) - 1,
+        ((functions >> _OBJECT_BITS) & ((1 << _FILE_BITS) - 1)) - 1,
+        (functions >> (_OBJECT_BITS + _FILE_BITS)) - 1,
+    )
 
 
 def distinct(keys: Ints) -> Ints:

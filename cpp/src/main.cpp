@@ -1,4 +1,5 @@
 #include <ATen/Parallel.h>
+#include <c10/util/Logging.h>
 
 #include <cstdlib>
 #include <exception>
@@ -75,6 +76,7 @@ int fail(std::string_view message, int code) {
 
 /// Trains the network of a bundle step by step: twin of `python -m profkit.runner`, same flags, same report.
 int main(int count, char** words) {
+    c10::initLogging();  // heeds TORCH_CPP_LOG_LEVEL, as importing torch does in Python
     try {
         const Arguments arguments = parse(count, words);
         switch (arguments.action) {

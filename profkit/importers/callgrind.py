@@ -13,7 +13,7 @@ import pyarrow as pa
 from profkit import schema
 from profkit.artefact import open_artefact
 from profkit.callgrind_names import NOTHING, UNKNOWN, Ints, Mask
-from profkit.callgrind_reader import Costs, Part, Reader, distinct
+from profkit.callgrind_reader import Costs, Part, Reader, distinct, unpacked
 from profkit.columns import repeated
 from profkit.errors import InputError
 from profkit.importers import Importer
@@ -35,7 +35,7 @@ class _Graph:
 
     Attributes:
         events: names of the columns of the costs.
-        part, function: of each function row, shape (functions,).
+        part, function: of each function row, the function packed, shape (functions,).
         self_cost: in the function's own file, shape (functions, events).
         inline_of, inline_file: function row and source file of code inlined from elsewhere, shape (inlined,).
         inline_cost: shape (inlined, events).
@@ -131,13 +131,14 @@ def _notes(events: tuple[str, ...], reader: Reader) -> list[str]:
 def _graph(blocks: list[Costs], reader: Reader) -> _Graph:
     """Sum the blocks, which are emptied: rows of one (part, function, file) may lie in two of them."""
     events = tuple(dict.fromkeys(event for part in reader.parts for event in part.events))
-    functions, files = len(reader.keys), len(reader.files) + 1
-    order = reader.function_order()
-    function, file = order[_joined(blocks, "function")], _joined(blocks, "file")
-    own = file == reader.function_names()[1][function]
-    row = _joined(blocks, "part") * functions + function
+    files = len(reader.files) + 1
+    function, file, caller, callee = (_joined(blocks, name) for name in ("function", "file", "caller", "callee"))
+    own = file == unpacked(function)[1]
+    keys = distinct(np.concatenate([distinct(each) for each in (function, caller, callee)]))
+    functions = max(len(keys), 1)
+    row = _joined(blocks, "part") * functions + np.searchsorted(keys, function)
     call_part = _joined(blocks, "call_part") * functions
-    caller, callee = call_part + order[_joined(blocks, "caller")], call_part + order[_joined(blocks, "callee")]
+    caller, callee = call_part + np.searchsorted(keys, caller), call_part + np.searchsorted(keys, callee)
     self_cost = _costs(blocks, events, "self_cost")
     call_cost = np.column_stack((_joined(blocks, "count"), _costs(blocks, events, "call_cost")))
     blocks.clear()
@@ -148,7 +149,7 @@ def _graph(blocks: list[Costs], reader: Reader) -> _Graph:
     inlined, inline_cost = _grouped(row[~own] * files + file[~own] + 1, self_cost[~own])
     edges, edge_cost = _grouped(np.searchsorted(rows, caller) * len(rows) + np.searchsorted(rows, callee), call_cost)
     return _Graph(
-        events, rows // max(functions, 1), rows % max(functions, 1), own_cost,
+        events, rows // functions, keys[rows % functions], own_cost,
         inlined // files, inlined % files - 1, inline_cost,
         edges // max(len(rows), 1), edges % max(len(rows), 1), edge_cost[:, 0], edge_cost[:, 1:],
     )  # fmt: skip
@@ -214,10 +215,10 @@ def _totals(graph: _Graph) -> Ints:
 def _records(graph: _Graph, reader: Reader) -> pa.Table:
     functions, inlined = len(graph.function), len(graph.inline_of)
     rows = functions + inlined
-    objects, files, symbols = reader.function_names()
     of = np.concatenate((graph.function, graph.function[graph.inline_of]))
     part = np.concatenate((graph.part, graph.part[graph.inline_of]))
-    file = np.concatenate((files[graph.function], graph.inline_file))
+    objects, own_files, symbols = unpacked(of)
+    file = np.concatenate((own_files[:functions], graph.inline_file))
     self_cost = np.concatenate((graph.self_cost, graph.inline_cost))
     total = np.concatenate((_totals(graph), graph.inline_cost))
     called = np.zeros(rows, np.int64)
@@ -227,10 +228,10 @@ def _records(graph: _Graph, reader: Reader) -> pa.Table:
     arrays: dict[str, Any] = {
         "parent_id": pa.array(np.concatenate((np.zeros(functions, np.int64), graph.inline_of)), pa.int32(),
                               mask=np.arange(rows) < functions),
-        "symbol": _named(symbols[of], reader.functions.texts, None),
+        "symbol": _named(symbols, reader.functions.texts, None),
         "kind": repeated(pa.array(["native"]).dictionary_encode(), rows),
         "file": _named(file, reader.files.texts, UNKNOWN),
-        "library": _named(objects[of], reader.objects.texts, UNKNOWN),
+        "library": _named(objects, reader.objects.texts, UNKNOWN),
         "scope": _labels(part, [each.label for each in reader.parts]),
         "device": repeated(pa.array(["cpu"]).dictionary_encode(), rows),
         "thread": _labels(part, [each.thread for each in reader.parts]),
@@ -269,18 +270,23 @@ def _calls(graph: _Graph) -> pa.Table:
 def _named(indices: Ints, texts: list[bytes], unknown: bytes | None) -> pa.DictionaryArray:
     """A column of names by their index; null for no name and for the one that stands for an unknown one."""
     nothing = texts.index(unknown) if unknown in texts else NOTHING
-    return _chosen(indices, _strings(texts), (indices < 0) | (indices == nothing))
+    null = (indices < 0) | (indices == nothing)
+    strings = _strings(texts)
+    if strings is None:
+        replaced = pa.array([text.decode(errors="replace") for text in texts], pa.string()).dictionary_encode()
+        return _chosen(replaced.indices.to_numpy()[indices], replaced.dictionary, null)
+    return _chosen(indices, strings, null)
 
 
-def _strings(texts: list[bytes]) -> pa.Array:
-    """Strings of bytes, without a Python string each; what is not UTF-8 is replaced."""
+def _strings(texts: list[bytes]) -> pa.Array | None:
+    """Strings of bytes, without a Python string each; None where one of them is not UTF-8."""
     offsets = np.zeros(len(texts) + 1, np.int32)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
     strings = pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
     try:
         strings.validate(full=True)
     except pa.ArrowInvalid:
-        return pa.array([text.decode(errors="replace") for text in texts], pa.string())
+        return None
     return strings
 
 

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from profkit import kineto_records
 from profkit.artefact import open_artefact
+from profkit.chrome_trace.chunks import TraceReader
+from profkit.chrome_trace.events import EventColumns
+from profkit.chrome_trace.records import records
 from profkit.errors import InputError
 from profkit.importers import Importer
-from profkit.kineto_events import EventColumns
 from profkit.profile import Recording
 from profkit.run import Run
-from profkit.tracejson import TraceReader
 
 _BARE_LIST_MARKS = (b'"cpu_op"', b'"CPU functions"', b'"python_function"', b'"user_annotation"', b'"gpu_memcpy"')
 _PYTHON_KEYS = ("trace_id", "record_shapes", "with_stack", "with_flops", "with_modules", "profile_memory")
@@ -60,8 +60,8 @@ def load(path: Path) -> Recording:
     language = _language(reader, columns)
     run = _run(path, reader.metadata, columns, language)
     notes = [*reader.notes, *_notes_on_rows(columns)]
-    records, more = kineto_records.records(columns, language)
-    return Recording(run, records, notes=(*notes, *more))
+    table, more = records(columns, language)
+    return Recording(run, table, notes=(*notes, *more))
 
 
 def _check(columns: EventColumns, path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profkit import tracejson
+from profkit.chrome_trace import chunks
+from profkit.chrome_trace.chunks import TraceReader
+from profkit.chrome_trace.events import Event, EventColumns
 from profkit.importers.kineto import KINETO
-from profkit.kineto_events import Event, EventColumns
-from profkit.tracejson import TraceReader
 
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 
 def make(count: int, **args: Any) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ LAYOUTS = {
 def test_every_layout_gives_the_same_events_and_metadata(
     layout: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracejson, "BLOCK_BYTES", block)
+    monkeypatch.setattr(chunks, "BLOCK_BYTES", block)
     nested = {"list": [{"a": 1}, {"b": "}, {"}], "path": 'C:\\dir\\"x"', "bracket": "]}", "Sequence number": 5}
     found, reader = read(LAYOUTS[layout](make(50, **nested)))
     assert [event.name for event in found] == [f"aten::op{k}" for k in range(50)]
@@ -109,7 +109,7 @@ def test_whatever_stands_in_the_arguments_no_event_is_lost(args: list[dict[str, 
     for bare in (False, True):
         text = json.dumps(events if bare else {"traceEvents": events}, indent=indent, ensure_ascii=False)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tracejson, "BLOCK_BYTES", 64)
+            patch.setattr(chunks, "BLOCK_BYTES", 64)
             found, reader = read(text.encode("utf-8", "replace"))
         assert [event.name for event in found] == [str(k) for k in range(len(events))]
         assert reader.notes == ()
@@ -158,7 +158,7 @@ def test_an_event_beyond_repair_is_left_out_and_counted() -> None:
 def test_of_a_file_that_is_cut_off_the_complete_events_are_kept(
     layout: str, keep: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracejson, "BLOCK_BYTES", 512)
+    monkeypatch.setattr(chunks, "BLOCK_BYTES", 512)
     text = LAYOUTS[layout](make(40))
     cut = text[: int(len(text) * keep)]
     found, reader = read(cut)

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from profkit.chrome_trace.repair import Malformed, repairs
 from profkit.errors import InputError
-from profkit.tracerepair import Malformed, repairs
 
 E = TypeVar("E", bound=msgspec.Struct)
 

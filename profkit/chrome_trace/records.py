@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from profkit import calltree, operators, schema
+from profkit.chrome_trace.events import KERNEL, OPERATOR, PYTHON, SCOPE, EventColumns
 from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, repeated
-from profkit.kineto_events import KERNEL, OPERATOR, PYTHON, SCOPE, EventColumns
 
 _KIND_NAMES = ("operator", "scope", "python", "runtime", "kernel", "kernel")
 _SCOPE_NAME = re.compile(r"ProfilerStep[#*]|Optimizer\.(?:step|zero_grad)#|enumerate\(DataLoader\)|phase/|layer/")

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from profkit.chrome_trace.repair import decode_loosely
 from profkit.columns import Ints, strings
-from profkit.tracerepair import decode_loosely
 
 OPERATOR, SCOPE, PYTHON, RUNTIME, KERNEL, COPY = range(6)
 """Kinds of rows; from KERNEL on they ran on a device. COPY is a kernel that moves or sets memory."""
