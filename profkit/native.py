@@ -45,9 +45,8 @@ def cache_directory() -> Path:
 
 
 def sources() -> Path:
-    """The directory of the C++ sources: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    return next(path for path in (package / "cpp", package.parent / "cpp") if path.is_dir())
+    """The directory of the C++ sources, which the package carries with it."""
+    return Path(__file__).parent / "cpp"
 
 
 def build(say: Say) -> NativeBuild:
