@@ -76,7 +76,9 @@ def attribute(recording: Recording) -> pa.Table:
     keep = (pieces > 0) | first
     row, operator, pieces, several, first = row[keep], operator[keep], pieces[keep], several[keep], first[keep]
     total, count = _of_operators(recording, graph, entries)
-    return _table(recording, graph, row, operator, first, {
+    operators = graph.operators
+    del graph, entries  # the edges are most of the memory
+    return _table(recording, operators, row, operator, first, {
         "self_instructions": pieces,
         ESTIMATED: np.where(several, pieces, 0),
         "total_instructions": np.where(first, total[row], -1),
@@ -228,7 +230,7 @@ def _with_itself(above: csr_array[Any], itself: tuple[Ints, Ints]) -> csr_array[
 
 
 def _table(
-    recording: Recording, graph: _Graph, row: Ints, operator: Ints, first: Mask, costs: dict[str, Ints]
+    recording: Recording, operators: pa.Array, row: Ints, operator: Ints, first: Mask, costs: dict[str, Ints]
 ) -> pa.Table:
     records = recording.records
     same = len(row) == records.num_rows
@@ -242,7 +244,7 @@ def _table(
     category = symbols.categories(records["symbol"].combine_chunks(), records["library"].combine_chunks())
     arrays["category"] = category if same else category.take(pa.array(row))
     codes = pa.array(operator.astype(np.int32), mask=operator < 0)
-    arrays["operator"] = pa.DictionaryArray.from_arrays(codes, graph.operators)
+    arrays["operator"] = pa.DictionaryArray.from_arrays(codes, operators)
     if records["self_instructions"].null_count < records.num_rows:
         arrays["self_instructions"] = costs["self_instructions"]
     for name in ("total_instructions", "count"):

@@ -51,15 +51,21 @@ def discover(package: str, kind: type[T]) -> dict[str, T]:
     return dict(sorted(found.items()))
 
 
-def find(package: str, kind: type[T], name: str) -> T:
+def find(package: str, kind: type[T], name: str, what: str = "") -> T:
     """Return the value called `name`.
+
+    Args:
+        package: dotted name of a package.
+        kind: the type of the values.
+        name: wanted.
+        what: what users call such a value, for the error; else the name of the type.
 
     Raises:
         UsageError: there is none; the nearest names are in the hint.
     """
     values = discover(package, kind)
     if name not in values:
-        raise unknown(kind.__name__.lower(), name, values)
+        raise unknown(what or kind.__name__.lower(), name, values)
     return values[name]
 
 

@@ -21,9 +21,9 @@ _SHARED_STRUCTS = {"scatter_reduce": "scatter", "scatter_reduce_out": "scatter"}
 """Structs whose name begins with the name of another operator: these are of the overloads `scatter.reduce[_out]`."""
 
 _CODES = {category: code for code, category in enumerate(CATEGORIES)}
-_AT_ONCE = 1 << 14
+_AT_ONCE = 1 << 12
 """Symbols that a thread takes apart at one time."""
-_THREADS = 4
+_THREADS = 2
 
 _ANGLE_OPERATOR = re.compile(r"\boperator(?:<=>|<<=|>>=|<<|>>|<=|>=|->\*|->|<|>)")
 _DEEPEST = 12
@@ -190,9 +190,10 @@ def operators(symbols: pa.Array) -> pa.DictionaryArray:
         symbols: dictionary-encoded, shape (rows,).
     """
     entries = pc.starts_with(symbols.dictionary, "at::_ops::")
-    texts = pc.if_else(entries, symbols.dictionary, None).to_pylist()
-    names = pa.array([text and operator_of(text) for text in texts], pa.string()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(pc.take(names.indices, symbols.indices), names.dictionary)
+    texts = symbols.dictionary.filter(entries).to_pylist()
+    found = pa.array([operator_of(text) for text in texts], pa.string()).dictionary_encode()
+    codes = pc.replace_with_mask(pa.nulls(len(entries), pa.int32()), entries, found.indices)
+    return pa.DictionaryArray.from_arrays(codes.take(symbols.indices), found.dictionary)
 
 
 def categories(symbols: pa.Array, libraries: pa.Array) -> pa.DictionaryArray:

@@ -50,7 +50,7 @@ def command(
     from profkit.views.progress import progress
     from profkit.views.record import recorded_view
 
-    recorder = find("profkit.recorders", Recorder, tool)
+    recorder = find("profkit.recorders", Recorder, tool, "tool")
     chosen = find("profkit.workloads", Workload, workload)
     request = Request(
         task=Task(

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from profkit import schema
 from profkit.artefact import open_artefact
-from profkit.callgrind_names import NOTHING, UNKNOWN, Ints, Mask
-from profkit.callgrind_reader import Costs, Part, Reader, distinct, unpacked
+from profkit.callgrind_out.names import NOTHING, UNKNOWN, Ints, Mask, Names
+from profkit.callgrind_out.reader import Costs, Part, Reader, distinct, unpacked
 from profkit.columns import repeated
 from profkit.errors import InputError
 from profkit.importers import Importer
@@ -63,6 +63,25 @@ class _Graph:
         return whole
 
 
+@dataclass(frozen=True)
+class _Texts:
+    """The names of one id space.
+
+    Attributes:
+        strings: distinct.
+        place: where among them each name is, -1 for one that stands for none, which also the last one does, shape
+            (names + 1,).
+    """
+
+    strings: pa.Array
+    place: Ints
+
+    def column(self, indices: Ints) -> pa.DictionaryArray:
+        """A column of the names of these indices."""
+        codes = self.place[indices]
+        return _chosen(codes, self.strings, codes < 0)
+
+
 def sniff(head: bytes) -> bool:
     """Whether the file begins like the Callgrind format; most writers leave the first line out."""
     return head.startswith(b"# callgrind format") or bool(_EVENTS.search(head) and _BODY.search(head))
@@ -91,14 +110,17 @@ def load(path: Path) -> Recording:
             f"{path} is cut off: its last part has no 'totals:' line, so its costs would be too low",
             "copy or record it again; Callgrind writes that line when it is done",
         )
-    graph = _graph(blocks, reader)
+    # First of all: this ends the names as Python objects, before the memory of the sums is needed.
+    symbols = _texts(reader.functions, None)
+    files, libraries = _texts(reader.files, UNKNOWN), _texts(reader.objects, UNKNOWN)
+    graph = _graph(blocks, reader.parts, len(files.place))
     totals = _checked_totals(graph, reader.parts, path)
     if not any(totals.values()):
         counted = ", ".join(f"{event} {total}" for event, total in totals.items())
         raise InputError(f"{path} has no cost in it ({counted})", "nothing was counted: was instrumentation on?")
     return Recording(
         run=_run(reader),
-        records=_records(graph, reader),
+        records=_records(graph, reader.parts, symbols, files, libraries),
         calls=_calls(graph),
         tool_totals=totals,
         notes=tuple(_notes(graph.events, reader)),
@@ -128,10 +150,9 @@ def _notes(events: tuple[str, ...], reader: Reader) -> list[str]:
     return notes
 
 
-def _graph(blocks: list[Costs], reader: Reader) -> _Graph:
+def _graph(blocks: list[Costs], parts: list[Part], files: int) -> _Graph:
     """Sum the blocks, which are emptied: rows of one (part, function, file) may lie in two of them."""
-    events = tuple(dict.fromkeys(event for part in reader.parts for event in part.events))
-    files = len(reader.files) + 1
+    events = tuple(dict.fromkeys(event for part in parts for event in part.events))
     function, file, caller, callee = (_joined(blocks, name) for name in ("function", "file", "caller", "callee"))
     own = file == unpacked(function)[1]
     keys = distinct(np.concatenate([distinct(each) for each in (function, caller, callee)]))
@@ -212,12 +233,12 @@ def _totals(graph: _Graph) -> Ints:
     return total
 
 
-def _records(graph: _Graph, reader: Reader) -> pa.Table:
+def _records(graph: _Graph, parts: list[Part], symbols: _Texts, files: _Texts, libraries: _Texts) -> pa.Table:
     functions, inlined = len(graph.function), len(graph.inline_of)
     rows = functions + inlined
     of = np.concatenate((graph.function, graph.function[graph.inline_of]))
     part = np.concatenate((graph.part, graph.part[graph.inline_of]))
-    objects, own_files, symbols = unpacked(of)
+    objects, own_files, names = unpacked(of)
     file = np.concatenate((own_files[:functions], graph.inline_file))
     self_cost = np.concatenate((graph.self_cost, graph.inline_cost))
     total = np.concatenate((_totals(graph), graph.inline_cost))
@@ -228,13 +249,13 @@ def _records(graph: _Graph, reader: Reader) -> pa.Table:
     arrays: dict[str, Any] = {
         "parent_id": pa.array(np.concatenate((np.zeros(functions, np.int64), graph.inline_of)), pa.int32(),
                               mask=np.arange(rows) < functions),
-        "symbol": _named(symbols, reader.functions.texts, None),
+        "symbol": symbols.column(names),
         "kind": repeated(pa.array(["native"]).dictionary_encode(), rows),
-        "file": _named(file, reader.files.texts, UNKNOWN),
-        "library": _named(objects, reader.objects.texts, UNKNOWN),
-        "scope": _labels(part, [each.label for each in reader.parts]),
+        "file": files.column(file),
+        "library": libraries.column(objects),
+        "scope": _labels(part, [each.label for each in parts]),
         "device": repeated(pa.array(["cpu"]).dictionary_encode(), rows),
-        "thread": _labels(part, [each.thread for each in reader.parts]),
+        "thread": _labels(part, [each.thread for each in parts]),
         "count": pa.array(called, mask=~reached),
         **_measures(graph.events, self_cost, total),
     }  # fmt: skip
@@ -267,15 +288,17 @@ def _calls(graph: _Graph) -> pa.Table:
     return schema.table_from(schema.CALLS, arrays, len(graph.caller))
 
 
-def _named(indices: Ints, texts: list[bytes], unknown: bytes | None) -> pa.DictionaryArray:
-    """A column of names by their index; null for no name and for the one that stands for an unknown one."""
-    nothing = texts.index(unknown) if unknown in texts else NOTHING
-    null = (indices < 0) | (indices == nothing)
+def _texts(names: Names, unknown: bytes | None) -> _Texts:
+    texts = names.take()
+    place = np.append(np.arange(len(texts)), NOTHING)
+    if unknown in texts:
+        place[texts.index(unknown)] = NOTHING
     strings = _strings(texts)
     if strings is None:
         replaced = pa.array([text.decode(errors="replace") for text in texts], pa.string()).dictionary_encode()
-        return _chosen(replaced.indices.to_numpy()[indices], replaced.dictionary, null)
-    return _chosen(indices, strings, null)
+        strings = replaced.dictionary
+        place = np.where(place < 0, NOTHING, np.append(replaced.indices.to_numpy(), NOTHING))
+    return _Texts(strings, place)
 
 
 def _strings(texts: list[bytes]) -> pa.Array | None:

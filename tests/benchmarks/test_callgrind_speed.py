@@ -70,6 +70,6 @@ def test_a_callgrind_file_becomes_a_profile_many_times_faster(benchmark: Callabl
     speed, memory = theirs["seconds"] / ours["seconds"], ours["peak_bytes"] / theirs["peak_bytes"]
     size = large.stat().st_size
     benchmark.extra_info |= {"bytes": size, "times_faster": round(speed, 1), "memory": round(memory, 3)}
-    assert speed > (5 if size > 50e6 else 1), benchmark.extra_info
-    if size > 200e6:  # a smaller file costs less than the imports
-        assert memory < 0.4, benchmark.extra_info
+    assert speed > (6 if size > 50e6 else 1), benchmark.extra_info
+    if size > 50e6:  # a smaller file costs less than the imports
+        assert memory < (0.4 if size > 200e6 else 0.55), benchmark.extra_info

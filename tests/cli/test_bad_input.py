@@ -138,7 +138,7 @@ def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
     ("arguments", "message", "hint"),
     [
         (("record", "--workload", "mnist_cn"), "unknown workload 'mnist_cn'", "mnist_cnn"),
-        (("record", "--tool", "calgrind"), "unknown recorder 'calgrind'", "callgrind"),
+        (("record", "--tool", "calgrind"), "unknown tool 'calgrind'", "callgrind"),
         (("record", "--impl", "libtorhc"), "unknown implementation 'libtorhc'", "libtorch"),
         (("record", "--option", "filter1=3"), "unknown option of mnist_cnn 'filter1'", "filters1"),
         (("record", "--option", "kernel_size=15"), "layer conv2", "smaller kernel"),

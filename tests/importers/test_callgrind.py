@@ -306,7 +306,7 @@ def test_line_ends_and_spaces_of_other_writers_change_nothing(
 def test_blocks_of_any_size_give_the_same_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = as_json(CALLGRIND.load(GOLDEN / "instr" / "callgrind.out"))
     for size in (17, 100, 501):
-        monkeypatch.setattr("profkit.callgrind_reader.BLOCK_BYTES", size)
+        monkeypatch.setattr("profkit.callgrind_out.reader.BLOCK_BYTES", size)
         assert as_json(CALLGRIND.load(GOLDEN / "instr" / "callgrind.out")) == whole
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profkit.callgrind_names import Bytes, Ints, Mask
+from profkit.callgrind_out.names import Bytes, Ints, Mask
 
 COST, OB, FL, FI, FE, FN, COB, CFI, CFN, JUMP_FILE, JUMP_NAME, CALLS, JUMP, PART, OTHER = range(15)
 _TAGS = {
@@ -50,6 +50,7 @@ class Lines:
 
     Attributes:
         data: the block between line feeds.
+        feeds: number of line feeds of the block.
         buffer: the same as an array.
         starts, ends: of each word, byte offsets, shape (words,).
         first: first word of each line, shape (lines,).
@@ -58,6 +59,7 @@ class Lines:
     """
 
     data: bytes
+    feeds: int
     buffer: Bytes
     starts: Ints
     ends: Ints
@@ -94,7 +96,7 @@ def split(block: bytes) -> Lines:
         return split(_INDENTED.sub(b"\n", data[: -len(PAD)])[1:])
     first = np.flatnonzero(begins_line)
     words = np.diff(first, append=len(starts))
-    return Lines(data, buffer, starts, ends, first, words, _kinds(buffer, starts[first]))
+    return Lines(data, block.count(b"\n"), buffer, starts, ends, first, words, _kinds(buffer, starts[first]))
 
 
 def _kinds(buffer: Bytes, begins: Ints) -> Bytes:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from profkit import callgrind_lines as kinds
-from profkit.callgrind_lines import LineError, Lines, call_counts, costs, split
-from profkit.callgrind_names import NOTHING, Ints, Mask, Names, UnknownIdError
+from profkit.callgrind_out import lines as kinds
+from profkit.callgrind_out.lines import LineError, Lines, call_counts, costs, split
+from profkit.callgrind_out.names import NOTHING, Ints, Mask, Names, UnknownIdError
 from profkit.errors import InputError
 
+_Item = TypeVar("_Item")
 Indices = np.ndarray[Any, np.dtype[np.int32]]
 
 BLOCK_BYTES = 1 << 19
@@ -121,23 +123,23 @@ class Reader:
         Raises:
             InputError: with the number of the line that is wrong.
         """
-        for block in _blocks(file):
-            yield from self._read_block(self._without_cut_line(block))
+        for lines in _ahead(map(split, _blocks(file))):
+            yield from self._read_block(self._without_cut_line(lines))
 
-    def _without_cut_line(self, block: bytes) -> bytes:
+    def _without_cut_line(self, lines: Lines) -> Lines:
         """Drop a last line that Callgrind had not finished; others may end a whole file so."""
-        if block.endswith(b"\n") or not (self.by_callgrind or _CREATOR.search(block)):
-            return block
-        begin = block.rfind(b"\n") + 1
-        return block if block.startswith(b"totals:", begin) else block[:begin]
+        end = len(lines.data) - len(kinds.PAD)
+        begin = lines.data.rfind(b"\n", 0, end) + 1
+        if begin == end or lines.data.startswith(b"totals:", begin):
+            return lines
+        return split(lines.data[1:begin]) if self.by_callgrind or _CREATOR.search(lines.data) else lines
 
-    def _read_block(self, block: bytes) -> Iterator[Costs]:
-        lines = split(block)
+    def _read_block(self, lines: Lines) -> Iterator[Costs]:
         try:
             cut = self._layout_change(lines)
             if cut is not None:
-                yield from self._read_block(lines.data[1:cut])
-                yield from self._read_block(lines.data[cut : -len(kinds.PAD)])
+                yield from self._read_block(split(lines.data[1:cut]))
+                yield from self._read_block(split(lines.data[cut : -len(kinds.PAD)]))
                 return
             self._read_headers(lines)
             yield self._sums(lines)
@@ -146,7 +148,7 @@ class Reader:
             raise self._error(lines, error.line, message, "the beginning of the file is missing") from error
         except LineError as error:
             raise self._error(lines, error.line, error.message, "record it again; it may be damaged") from error
-        self._lines += block.count(b"\n")
+        self._lines += lines.feeds
 
     def _error(self, lines: Lines, line: int, message: str, hint: str) -> InputError:
         number = self._lines + lines.data.count(b"\n", 0, lines.offset(line))
@@ -154,8 +156,9 @@ class Reader:
 
     def _layout_change(self, lines: Lines) -> int | None:
         """Where in `data` a header line changes the meaning of cost lines, if cost lines stand before it."""
-        body = np.cumsum(lines.kind != kinds.OTHER)
-        for line in lines.at(kinds.OTHER).tolist():
+        others = lines.at(kinds.OTHER)
+        body = np.cumsum(lines.kind != kinds.OTHER) if len(others) else others
+        for line in others.tolist():
             key, value = _header(lines.text(line))
             changes = (key == "events" and tuple(value.split()) != self._events) or (
                 key == "positions" and len(value.split()) != self._positions
@@ -321,6 +324,15 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
             pieces.append(piece)
     if rest := b"".join(pieces):
         yield rest
+
+
+def _ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The same items, each made in another thread while the one before is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
+            yield item
 
 
 def _header(text: bytes) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from profkit.callgrind_lines import Lines
+    from profkit.callgrind_out.lines import Lines
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -47,16 +47,17 @@ class Names:
     _indices: defaultdict[bytes, int] = field(default_factory=lambda: defaultdict(count().__next__))
     _by_id: np.ndarray[Any, np.dtype[np.int32]] = field(default_factory=lambda: np.empty(0, np.int32))
 
-    @property
-    def texts(self) -> list[bytes]:
-        """Every distinct name, in order of appearance."""
-        return list(self._indices)
+    def take(self) -> list[bytes]:
+        """Every distinct name, in order of appearance; they are gone from here, as they may be most of the memory."""
+        texts = list(self._indices)
+        self._indices.clear()
+        return texts
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def resolve(self, lines: Lines, at: Ints, starts: Ints) -> Ints:
-        """Index into `texts` of the name on each line; `NOTHING` for an empty name.
+        """Index of the name on each line; `NOTHING` for an empty name.
 
         Args:
             lines: the block.

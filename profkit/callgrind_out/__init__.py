@@ -1,0 +1,1 @@
+"""callgrind.out of any size into columns: what `importers/callgrind.py` is made of."""
