@@ -17,7 +17,18 @@ import pyarrow.compute as pc
 from profkit import schema
 from profkit.callgraph import attribute
 from profkit.calltree import nearest_same
-from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, to_dictionary, to_integers, valid
+from profkit.columns import (
+    NONE,
+    Flags,
+    Ints,
+    from_codes,
+    from_integers,
+    integers,
+    strings,
+    to_dictionary,
+    to_integers,
+    valid,
+)
 from profkit.errors import DataError
 from profkit.operators import plain
 from profkit.profile import Profile, Recording
@@ -132,14 +143,14 @@ def _codes(column: pa.ChunkedArray, name: str) -> tuple[Ints, pa.Array]:
     if plain_values is values:
         return codes, values
     merged = plain_values.dictionary_encode()
-    return np.append(merged.indices.to_numpy(), np.int32(NONE))[codes], merged.dictionary
+    return np.append(to_integers(pa.chunked_array([merged.indices])), np.int32(NONE))[codes], merged.dictionary
 
 
 def _plain_symbols(symbols: pa.Array) -> pa.Array:
     """The symbols as `plain` writes them; the same array where none of them changes."""
     varies = pc.match_substring_regex(symbols, _VARIES)
     changed = [plain(symbol) for symbol in symbols.filter(varies).to_pylist()]
-    return pc.replace_with_mask(symbols, varies, pa.array(changed, pa.string())) if changed else symbols
+    return pc.replace_with_mask(symbols, varies, strings(changed)) if changed else symbols
 
 
 def _file_names(paths: pa.Array) -> pa.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import profkit
 
@@ -50,3 +51,11 @@ def test_no_module_outside_the_runner_imports_torch_or_pandas() -> None:
         " if 'runner' not in m.name and not m.name.endswith('__main__')]"
     )
     assert not imported_by(walk) & SLOW
+
+
+def test_reading_an_artefact_does_not_load_pandas() -> None:
+    """It would cost a fifth of a second and 35 MB of the memory that a large trace may take."""
+    trace = Path(__file__).parents[1] / "traces/mnist_cnn/pytorch/torch/trace.json.gz"
+    modules = imported_by(f"import profkit; profkit.load(__import__('pathlib').Path({str(trace)!r}))")
+    assert "pyarrow" in modules
+    assert not modules & SLOW
