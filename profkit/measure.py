@@ -224,14 +224,14 @@ def _portable(command: list[str]) -> tuple[str, ...]:
 def _tool_version(recorder: Recorder) -> str | None:
     if recorder.version is None:
         return None
-    return subprocess.run(recorder.version, capture_output=True, text=True, check=False).stdout.strip() or None  # noqa: S603
+    return subprocess.run(recorder.version, capture_output=True, text=True, check=False).stdout.strip() or None
 
 
 def _commit() -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    done = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
 
 

@@ -141,7 +141,7 @@ def _python_include() -> Path:
 
 
 def _key(compiler: str) -> str:
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
     digest = hashlib.sha256(
         f"{importlib.metadata.version('torch')}\n{_torch_directory()}\n{version}\n{_python_include()}".encode()
     )

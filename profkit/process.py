@@ -58,7 +58,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     """Start in a session of its own, so that the program and all its children can be ended together."""
     try:
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
         )
     except OSError as error:

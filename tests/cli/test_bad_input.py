@@ -216,7 +216,10 @@ def test_a_build_that_fails_half_way_ends_in_the_compilers_own_words(profkit: Pr
 
 def test_a_profile_that_does_not_fit_on_the_disk_leaves_nothing(profkit: Profkit, tmp_path: Path) -> None:
     (tmp_path / "trace.json").write_text(TRACE)
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # noqa: E731
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
     environment = {"PYTHONDONTWRITEBYTECODE": "1"}
     done = profkit("import", "trace.json", "-o", "p.json", environment=environment, preexec_fn=limit)
     assert "cannot write p.json: File too large" in complaint(done, 7)
