@@ -12,6 +12,7 @@ from rich.text import Text
 from profkit.comparison import SHARES, Diff, Row, diff
 from profkit.profile import Profile
 from profkit.run import Run
+from profkit.schema import CATEGORIES
 from profkit.summary import is_host
 from profkit.views.cost import format_cost, name_of
 from profkit.views.run import agreement_line, name
@@ -75,7 +76,7 @@ def diff_view(baseline: Profile, candidate: Profile, by: tuple[str, ...], top: i
         by_category = diff(baseline, candidate, ("category",), device)
         by_place = diff(baseline, candidate, by, device)
         lines += answer(by_category, by_place)
-        tables += [diff_table(by_category, top), diff_table(by_place, top)]
+        tables += [diff_table(by_category, len(CATEGORIES)), diff_table(by_place, top)]
     return Group(*(Text(line) for line in lines), *(part for table in tables for part in ("", table)))
 
 
