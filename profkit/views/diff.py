@@ -76,7 +76,9 @@ def diff_view(baseline: Profile, candidate: Profile, by: tuple[str, ...], top: i
         by_category = diff(baseline, candidate, ("category",), device)
         by_place = diff(baseline, candidate, by, device)
         lines += answer(by_category, by_place)
-        tables += [diff_table(by_category, len(CATEGORIES)), diff_table(by_place, top)]
+        if len(by_category.rows) > 1:  # a clock sees but one
+            tables.append(diff_table(by_category, len(CATEGORIES)))
+        tables.append(diff_table(by_place, top))
     return Group(*(Text(line) for line in lines), *(part for table in tables for part in ("", table)))
 
 
@@ -221,7 +223,7 @@ def _factor(ratio: float) -> str:
 def _split(diff: Diff) -> list[str]:
     """How the gap splits over the categories, and what Python itself costs."""
     rows = [row for row in diff.rows if row.verdict != "same" and row.delta]
-    if not rows or not diff.total.delta:
+    if not rows or not diff.total.delta or len(diff.rows) == 1:
         return []
     parts = [f"{name_of(row.key[0], 'category')} {format_cost(row.delta, diff.unit, signed=True)}" for row in rows]
     lines = [f"The gap by category: {', '.join(parts)}."]
