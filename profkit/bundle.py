@@ -19,10 +19,9 @@ import numpy as np
 
 from profkit.artefact import sha256
 from profkit.errors import UsageError
+from profkit.runner import BUNDLE_SCHEMA
 from profkit.spec import Network
 from profkit.write import write_whole
-
-BUNDLE_SCHEMA = 1
 
 
 @dataclass(frozen=True)

@@ -126,11 +126,6 @@ def category_of_device(symbol: str) -> str:
     )
 
 
-def code_of(category: str) -> int:
-    """Place of a category in `schema.CATEGORIES`."""
-    return _CODES[category]
-
-
 def categories(
     kind: Ints, kinds: Sequence[str], name: Ints, names: Sequence[str], dispatches: Flags, language: str | None
 ) -> Ints:

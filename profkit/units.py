@@ -43,16 +43,6 @@ def format_count(value: float, unit: str = "") -> str:
     return " ".join(part for part in (text, prefix, unit) if part)
 
 
-def format_bytes(value: float) -> str:
-    """A size in bytes, decimal prefixes.
-
-    >>> format_bytes(1_605_632)
-    '1.61 MB'
-    """
-    number, prefix = _scaled(value, _PREFIXES)
-    return f"{_digits(number) if prefix else f'{number:.0f}'} {prefix}B"
-
-
 def format_share(value: float) -> str:
     """A share of a whole, as a percentage.
 

@@ -14,11 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from profkit.runner import BUNDLE_SCHEMA
 from profkit.runner.layers import LOSS_BUILDERS, OPTIMIZER_BUILDERS, build_layer
 from profkit.runner.region import REGIONS, Tool
 from profkit.runner.scope import Scopes, no_scopes
-
-BUNDLE_SCHEMA = 1
 
 
 class Trainer:

@@ -91,5 +91,6 @@ def test_a_callgrind_file_becomes_a_profile_many_times_faster(benchmark: Callabl
     size = large.stat().st_size
     benchmark.extra_info |= {"bytes": size, "times_faster": round(speed, 1), "memory": round(memory, 3)}
     if size > 50e6:  # a smaller file costs less than the imports
-        assert speed > (10 if large.stem == "one_part" else 5), benchmark.extra_info
-        assert memory < (0.3 if large.stem == "one_part" else 0.6), benchmark.extra_info
+        assert speed > (10 if large.stem == "one_part" else 6), benchmark.extra_info
+        most = 0.3 if large.stem == "one_part" else 0.4 if size > 200e6 else 0.55
+        assert memory < most, benchmark.extra_info
