@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 results=${1:-profkit-demo}
-source "$here/setup.sh"
+source "$here/setup.sh" torch # an argument, or it would see those of this script
 mkdir -p "$results"
 
 for tool in torch callgrind; do
