@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,40 @@ from profkit.artefact import sha256
 from profkit.bundle import Bundle
 from profkit.errors import DisagreementError, WriteError
 from profkit.implementations import REFERENCE, Implementation
-from profkit.native import cache_directory
-from profkit.process import run_watched
-from profkit.registry import find
+from profkit.native import Say, cache_directory
+from profkit.prepare import Task, prepare
+from profkit.programs import Course, run_program
+from profkit.registry import find, unknown
 from profkit.run import Agreement, decode
 from profkit.write import write_whole
 
-STEPS = 20
+MOST_STEPS, FEWEST_STEPS = 20, 2
+BUDGET_MACS = 10**10
+"""Multiply-adds forward that a check may take: small networks take all the steps, large ones as many as fit, and
+never less than two, since momentum shows in the second."""
 
 TOLERANCE = 1e-5
-"""About a hundred roundings of float32 (2**-23) at values around one. Two correct implementations may sum in another
-order, and twenty steps add such differences up; a missing gradient, another scaling or a sum instead of a mean is
-thousands of times larger."""
+"""About a hundred roundings of float32 (2**-23), relative to the largest value of a tensor where that is above one.
+Two correct implementations may sum in another order, and twenty steps add such differences up; a missing gradient,
+another scaling or a sum instead of a mean is thousands of times larger."""
+
+DEVICE_TOLERANCE = 1e-3
+"""Where one side ran on an accelerator: its convolutions round their inputs to TF32 (10 bits) by default."""
+
+STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """An implementation on a device."""
+
+    implementation: Implementation
+    device: str
+
+    @property
+    def name(self) -> str:
+        """As tables call it: `numba` on the host, `numba:cuda` elsewhere."""
+        return self.implementation.name if self.device == "cpu" else f"{self.implementation.name}:{self.device}"
 
 
 @dataclass(frozen=True)
@@ -34,121 +58,236 @@ class Results:
     """What one implementation computed.
 
     Attributes:
-        output: float32 (batch size, classes), of the first batch before training.
+        output: float32 (batch size, ...), of the first batch in evaluation mode before training.
         losses: float64 (steps,).
-        weights: by name, after the last step.
+        weights: parameters and buffers by name, after the last step.
+        reconstruction: of an autoencoder, (samples, *input shape), after the last step; empty for others.
     """
 
     output: Any
     losses: Any
     weights: dict[str, Any]
+    reconstruction: Any = field(default=())
 
 
-def agreement_of(implementation: Implementation, bundle: Bundle, threads: int, say: Callable[[str], None]) -> Agreement:
-    """Compare an implementation with the reference on a bundle; remembered in the cache.
+@dataclass(frozen=True)
+class Check:
+    """What was found of one workload.
+
+    Attributes:
+        workload: name.
+        found: agreement of each two platforms, by `baseline, candidate`.
+        refused: why each other platform cannot run it.
+    """
+
+    workload: str
+    found: Mapping[str, Agreement]
+    refused: Mapping[str, str]
+
+
+def platforms(implementations: Sequence[Implementation], devices: str) -> list[Platform]:
+    """Implementations on the devices of a comma list, or for `all` on every device that each has.
+
+    Raises:
+        UsageError: no implementation has a device of that name.
+    """
+    known = dict.fromkeys(device for implementation in implementations for device in implementation.devices)
+    chosen = list(known) if devices == "all" else [device.strip() for device in devices.split(",")]
+    for device in chosen:
+        if device not in known:
+            raise unknown("device", device, known)
+    return [
+        Platform(implementation, device)
+        for implementation in implementations
+        for device in chosen
+        if devices != "all" or device in implementation.devices
+    ]
+
+
+def check_workload(task: Task, chosen: Sequence[Platform], threads: int, say: Say) -> Check:
+    """Compare every two of the platforms that can run a workload, and one alone with the reference.
+
+    Raises:
+        ProfkitError: an option does not fit, or an implementation cannot be built or fails.
+    """
+    network = task.workload.network(task.options)
+    reasons = {platform: platform.implementation.why_not(network, platform.device) for platform in chosen}
+    able = [platform for platform, reason in reasons.items() if reason is None]
+    reference = Platform(find("profkit.implementations", Implementation, REFERENCE), "cpu")
+    if len(able) == 1:
+        able.insert(0, reference)
+    found: dict[Pair, Agreement] = {}
+    if able:
+        say(f"preparing {task.workload.name}")
+        found = agreements(pairs(able), prepare(task), threads, say)
+    return Check(
+        task.workload.name,
+        {f"{baseline.name}, {candidate.name}": agreement for (baseline, candidate), agreement in found.items()},
+        {platform.name: reason for platform, reason in reasons.items() if reason is not None},
+    )
+
+
+def agreement_of(
+    implementation: Implementation, bundle: Bundle, threads: int, say: Say, device: str = "cpu"
+) -> Agreement:
+    """Compare an implementation with the reference on the host; remembered in the cache.
 
     Raises:
         ProfkitError: one of them cannot be built or fails.
     """
-    reference = find("profkit.implementations", Implementation, REFERENCE)
-    commands = [reference.command(say), implementation.command(say)]
-    key = hashlib.sha256(
-        repr((bundle.sha256, threads, STEPS, TOLERANCE, [_identity(command) for command in commands])).encode()
-    )
-    remembered = cache_directory() / "agreements" / f"{key.hexdigest()[:16]}.json"
-    if remembered.exists():
-        return decode(remembered.read_bytes(), Agreement, str(remembered))
-    say(f"checking that {implementation.name} agrees with {REFERENCE}")
-    baseline, candidate = (results_of(command, bundle, threads) for command in commands)
-    agreement = compare(baseline, candidate, expected_output(bundle), REFERENCE)
-    try:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(
-            f"cannot write {remembered.parent}: {error.strerror}", "set PROFKIT_CACHE to a writable directory"
-        ) from error
-    write_whole(remembered, msgspec.json.encode(agreement))
-    return agreement
+    reference = Platform(find("profkit.implementations", Implementation, REFERENCE), "cpu")
+    pair = (reference, Platform(implementation, device))
+    return agreements([pair], bundle, threads, say)[pair]
+
+
+Pair = tuple[Platform, Platform]
+
+
+def pairs(chosen: Sequence[Platform]) -> list[Pair]:
+    """Every two platforms."""
+    return list(combinations(chosen, 2))
+
+
+def agreements(wanted: Sequence[Pair], bundle: Bundle, threads: int, say: Say) -> dict[Pair, Agreement]:
+    """Compare pairs of platforms on a bundle, each run once; remembered in the cache.
+
+    Raises:
+        ProfkitError: one of them cannot be built or fails.
+    """
+    commands = {platform: platform.implementation.command(say) for pair in wanted for platform in pair}
+    files = {pair: _remembered(pair, commands, bundle, threads) for pair in wanted}
+    results: dict[Platform, Results] = {}
+    found = {}
+    for pair, file in files.items():
+        if file.exists():
+            found[pair] = decode(file.read_bytes(), Agreement, str(file))
+            continue
+        baseline, candidate = pair
+        for platform in pair:
+            if platform not in results:
+                results[platform] = results_of(commands[platform], platform, bundle, threads, say)
+        second = results[candidate]
+        if baseline == candidate:
+            second = results_of(commands[candidate], candidate, bundle, threads, say)
+        tolerance = TOLERANCE if baseline.device == candidate.device == "cpu" else DEVICE_TOLERANCE
+        found[pair] = compare(results[baseline], second, expected_output(bundle), baseline.name, tolerance)
+        _remember(file, found[pair])
+    return found
 
 
 def require(found: Mapping[str, Agreement]) -> None:
-    """Raise DisagreementError if any implementation disagrees."""
-    wrong = [name for name, agreement in found.items() if not agreement.holds]
+    """Raise DisagreementError if any agreement does not hold."""
+    wrong = {name: agreement for name, agreement in found.items() if not agreement.holds}
     if wrong:
+        agreement = next(iter(wrong.values()))
         raise DisagreementError(
-            f"{' and '.join(wrong)} does not compute what {REFERENCE} computes",
+            f"{' and '.join(wrong)} {'does' if len(wrong) == 1 else 'do'} not compute what "
+            f"{agreement.reference} computes: {_worst(agreement)} (tolerance {agreement.tolerance:.0e})",
             "times of implementations that disagree must not be compared",
         )
 
 
-def results_of(command: list[str], bundle: Bundle, threads: int) -> Results:
-    """Run `STEPS` training steps of a bundle and return what came out.
+def _worst(agreement: Agreement) -> str:
+    """The largest difference in words."""
+    differences = {name: getattr(agreement, name) for name in ("output", "loss", "weight", "statistics", "exact")}
+    name = max(differences, key=lambda key: (differences[key] != differences[key], differences[key]))
+    return f"{name} differs by {differences[name]:.2e}"
+
+
+def steps_for(bundle: Bundle) -> int:
+    """Training steps that a check takes: fewer for a large network."""
+    return min(max(BUDGET_MACS // max(bundle.macs, 1), FEWEST_STEPS), MOST_STEPS)
+
+
+def results_of(command: Sequence[str], platform: Platform, bundle: Bundle, threads: int, say: Say) -> Results:
+    """Run a few training steps of a bundle and return what came out.
 
     Raises:
         ProgramError: the implementation fails.
     """
     import torch
 
-    with tempfile.TemporaryDirectory() as scratch:
-        results = Path(scratch, "results.pt")
-        flags = [
-            "--bundle",
-            str(bundle.path),
-            "--steps",
-            str(STEPS),
-            "--threads",
-            str(threads),
-            "--results",
-            str(results),
-        ]
-        report = ["--report", str(Path(scratch, "report.json"))]
-        run_watched([*command, *flags, *report], {}, Path(scratch, "progress"), lambda _: None)
-        return Results(**torch.load(results, weights_only=True))
+    title = f"checking that {platform.name} computes what others compute"
+    course = Course(steps=steps_for(bundle), threads=threads, device=platform.device, masks=True)
+    with tempfile.TemporaryDirectory(prefix="profkit-") as scratch:
+        file = Path(scratch, "results.pt")
+        run_program(command, bundle, course, lambda line: say(f"{title}: {line}"), more=["--results", str(file)])
+        return Results(**torch.load(file, weights_only=True))
 
 
 def expected_output(bundle: Bundle) -> Any:
-    """The output that the bundle's first batch has in float64 arithmetic, (batch size, classes)."""
+    """The output that the first samples of the first batch have in float64 arithmetic."""
     import torch
 
-    return torch.load(bundle.path, weights_only=True)["expected_output"]
+    return torch.load(bundle.path, weights_only=True, mmap=True)["expected_output"]
 
 
-def compare(baseline: Results, candidate: Results, expected: Any, reference: str) -> Agreement:
-    """Largest absolute differences; infinite where shapes or names of the weights differ.
+def compare(
+    baseline: Results, candidate: Results, expected: Any, reference: str, tolerance: float = TOLERANCE
+) -> Agreement:
+    """Largest differences; infinite where shapes or names of the weights differ.
 
     Args:
-        baseline: of the reference implementation.
-        candidate: of the one to judge; the same one for the reference itself, which then shows that it repeats itself.
-        expected: output in float64 arithmetic.
-        reference: name of the reference implementation.
+        baseline: what the first of the pair computed.
+        candidate: what the second did.
+        expected: output of the first samples in float64 arithmetic.
+        reference: name of the first.
+        tolerance: largest difference that rounding explains.
     """
-    same_names = baseline.weights.keys() == candidate.weights.keys()
-    weight = (
-        max((_largest(baseline.weights[name], candidate.weights[name]) for name in baseline.weights), default=0.0)
-        if same_names
-        else float("inf")
-    )
+    names = baseline.weights.keys()
+    weight = statistics = float("inf")
+    if names == candidate.weights.keys():
+        differences = {name: _largest(baseline.weights[name], candidate.weights[name]) for name in names}
+        statistics = _worst_of(value for name, value in differences.items() if name.endswith(STATISTICS))
+        weight = _worst_of(value for name, value in differences.items() if not name.endswith(STATISTICS))
     return Agreement(
         reference=reference,
         steps=len(baseline.losses),
-        exact=_largest(expected, candidate.output),
+        exact=_largest(expected, candidate.output[: len(expected)]),
         output=_largest(baseline.output, candidate.output),
         loss=_largest(baseline.losses, candidate.losses),
         weight=weight,
-        tolerance=TOLERANCE,
+        statistics=statistics,
+        tolerance=tolerance,
     )
 
 
+def _worst_of(differences: Any) -> float:
+    """The largest; NaN where there is one, 0 of none."""
+    values = list(differences)
+    return next((value for value in values if value != value), max(values, default=0.0))
+
+
 def _largest(baseline: Any, candidate: Any) -> float:
-    """Largest absolute difference of two tensors; NaN stays NaN, and so never agrees."""
+    """Largest difference of two tensors, relative to the largest value where that is above one; NaN stays NaN."""
     if baseline.shape != candidate.shape:
         return float("inf")
-    return float((baseline.double() - candidate.double()).abs().max())
+    if not baseline.numel():
+        return 0.0
+    baseline, candidate = baseline.double(), candidate.double()
+    return float((baseline - candidate).abs().max() / max(1.0, float(baseline.abs().max())))
 
 
-def _identity(command: list[str]) -> str:
-    """A program by its content, the interpreter's runner by torch's version, which its environment fixes."""
-    import importlib.metadata
+def _remembered(pair: Pair, commands: Mapping[Platform, list[str]], bundle: Bundle, threads: int) -> Path:
+    """Where the agreement of a pair is kept: by everything that it follows from."""
+    who = [(platform.device, _identity(commands[platform])) for platform in pair]
+    settings = (bundle.sha256, threads, steps_for(bundle), TOLERANCE, DEVICE_TOLERANCE, who)
+    key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    return cache_directory() / "agreements" / f"{key}.json"
 
-    program = Path(command[0])
-    return f"{command} {sha256(program)} {importlib.metadata.version('torch')}"
+
+def _remember(file: Path, agreement: Agreement) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"cannot write {file.parent}: {error.strerror}", "set PROFKIT_CACHE to a writable directory"
+        ) from error
+    write_whole(file, msgspec.json.encode(agreement))
+
+
+def _identity(command: Sequence[str]) -> str:
+    """A program by its content: the file that is started, the Python runner's sources, and torch's version."""
+    sources = sorted(Path(__file__).parent.glob("runner/**/*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return f"{list(command)} {sha256(Path(command[0]))} {digest} {importlib.metadata.version('torch')}"

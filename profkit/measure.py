@@ -5,11 +5,10 @@ The same program runs first without the tool, so that every recording knows its 
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,29 +19,23 @@ import msgspec
 from profkit.agree import agreement_of
 from profkit.artefact import sha256
 from profkit.bundle import Bundle
-from profkit.errors import MissingToolError, UsageError, WriteError
+from profkit.errors import MissingToolError, UsageError
 from profkit.implementations import Implementation
 from profkit.loader import load_run
 from profkit.machine import this_machine
-from profkit.native import build
+from profkit.native import Say, build
 from profkit.prepare import Task, prepare
-from profkit.process import run_watched
 from profkit.profile import Profile
+from profkit.programs import ENVIRONMENT, Course, run_program
 from profkit.recorders import Recorder
 from profkit.run import Run
-from profkit.write import write_whole
+from profkit.write import whole_directory, write_whole
 
 RUN_FILE, PROFILE_FILE = "run.json", "profile.json"
 UNTOOLED_STEPS = 20
-
-ENVIRONMENT = {
-    # Without these, whether glibc gives a freed tensor back to the system, and so whether the next one costs page
-    # faults, hangs on chance details of the heap: one and the same program then takes up to 1.7 times as long.
-    "GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1073741824:glibc.malloc.mmap_threshold=1073741824",
-    # Instruction counts of the interpreter repeat only if its dictionaries do.
-    "PYTHONHASHSEED": "0",
-}
-"""Set for every recorded program, in every language, and kept in the run's settings."""
+FEWEST_STEPS, FEWEST_WARMUP = 3, 1
+BUDGET_MACS = 2 * 10**11
+"""Multiply-adds forward that a run is worth where nobody says how many steps: half a minute of two processor cores."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +46,8 @@ class Request:
         task: the work: workload, options, batch size, seed and data.
         implementation: who does it.
         recorder: under which tool.
-        steps: in the region, 1 or more.
-        warmup: steps before it.
+        course: how to go through the work; its steps are the region's.
         repeats: fresh processes.
-        threads: intra-operator threads.
         agree: whether to compare with the reference implementation.
         environment: further variables for the program.
     """
@@ -64,15 +55,13 @@ class Request:
     task: Task
     implementation: Implementation
     recorder: Recorder
-    steps: int
-    warmup: int
+    course: Course
     repeats: int = 1
-    threads: int = 1
     agree: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def record(request: Request, runs: Path, say: Callable[[str], None]) -> tuple[Profile, Path]:
+def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
     """Record once and read what was recorded.
 
     Args:
@@ -92,23 +81,25 @@ def record(request: Request, runs: Path, say: Callable[[str], None]) -> tuple[Pr
     bundle = prepare(request.task)
     command = request.implementation.command(say)
     extension = _extension(request, say)
-    agreement = agreement_of(request.implementation, bundle, request.threads, say) if request.agree else None
-    with _run_directory(runs, request) as directory:
-        shared = ["--bundle", str(bundle.path), "--threads", str(request.threads)]
-        without = _runner(request, [*command, *shared], directory, "without the tool", say, untooled=True)
-        reports = []
-        artefacts = []
+    course = request.course
+    agreement = (
+        agreement_of(request.implementation, bundle, course.threads, say, course.device) if request.agree else None
+    )
+    final = runs / _name(request)
+    with whole_directory(final, "--runs names a directory to write to; nothing was kept") as directory:
+        without = _run(request, command, bundle, "without the tool", say, untooled=True)
+        reports, artefacts = [], []
         for repeat in range(request.repeats):
             artefact = directory / _artefact_name(request, repeat)
-            wrapped = request.recorder.wrap([*command, *shared, *extension], artefact)
+            wrapped = request.recorder.wrap([*command, *extension], artefact)
             title = f"under {request.recorder.name}" + (
                 f" {repeat + 1}/{request.repeats}" if request.repeats > 1 else ""
             )
-            reports.append(_runner(request, wrapped, directory, title, say))
+            reports.append(_run(request, wrapped, bundle, title, say))
             artefacts.append(artefact)
         run = replace(
             _provenance(request, bundle, without, reports),
-            command=_portable([*command, *shared]),
+            command=_portable([*command, "--bundle", str(bundle.path), *course.flags()]),
             artefacts=tuple(artefact.name for artefact in artefacts),
             artefact_sha256=tuple(sha256(artefact) for artefact in artefacts),
             agreement=agreement,
@@ -117,16 +108,29 @@ def record(request: Request, runs: Path, say: Callable[[str], None]) -> tuple[Pr
         say("reading the artefact")
         profile = load_run(directory)
         profile.write(directory / PROFILE_FILE)
-    return profile, _final(directory)
+    return profile, final
+
+
+def default_course(recorder: Recorder, task: Task, course: Course) -> Course:
+    """Fill in steps that are None and a warm-up that is negative: the tool's, but fewer for a large network."""
+    affordable = _affordable(task)
+    return replace(
+        course,
+        steps=course.steps if course.steps is not None else min(recorder.steps, max(affordable, FEWEST_STEPS)),
+        warmup=course.warmup if course.warmup >= 0 else min(recorder.warmup, max(affordable // 4, FEWEST_WARMUP)),
+    )
+
+
+def _affordable(task: Task) -> int:
+    """Training steps that fit the budget."""
+    return BUDGET_MACS // max(task.workload.network(task.options).macs * task.batch_size, 1)
 
 
 def _check(request: Request) -> None:
     """Refuse before any work is done."""
-    for name, value in (("steps", request.steps), ("repeats", request.repeats), ("threads", request.threads)):
-        if value < 1:
-            raise UsageError(f"--{name} is {value}", "1 or more")
-    if request.warmup < 0:
-        raise UsageError(f"--warmup is {request.warmup}", "0 or more")
+    request.course.check()
+    if request.repeats < 1:
+        raise UsageError(f"--repeats is {request.repeats}", "1 or more")
     for program, hint in request.recorder.needs.items():
         if shutil.which(program) is None:
             raise MissingToolError(f"{request.recorder.name} needs '{program}', which is not on PATH", hint)
@@ -136,45 +140,35 @@ def _check(request: Request) -> None:
             f"{request.recorder.name} records {languages} programs, and {request.implementation.name} is "
             f"{request.implementation.language}"
         )
+    network = request.task.workload.network(request.task.options)
+    if reason := request.implementation.why_not(network, request.course.device):
+        who, what = request.implementation.name, request.task.workload.name
+        raise UsageError(
+            f"{who} cannot run {what} on {request.course.device}: {reason}",
+            "profkit agree --workload all --impl all shows what runs where",
+        )
 
 
-def _extension(request: Request, say: Callable[[str], None]) -> list[str]:
+def _extension(request: Request, say: Say) -> list[str]:
     """The flag that hands Python the compiled client requests, where the tool listens to them."""
     if not request.recorder.client_requests or request.implementation.language != "python":
         return []
     return ["--extension", str(build(say).extension)]
 
 
-def _runner(
-    request: Request,
-    command: list[str],
-    directory: Path,
-    title: str,
-    say: Callable[[str], None],
-    *,
-    untooled: bool = False,
+def _run(
+    request: Request, command: list[str], bundle: Bundle, title: str, say: Say, *, untooled: bool = False
 ) -> dict[str, Any]:
     """Run the program once and return its report."""
-    steps = max(request.steps, UNTOOLED_STEPS) if untooled else request.steps
-    with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        progress, report = Path(scratch, "progress"), Path(scratch, "report.json")
-        flags = [
-            "--warmup",
-            str(request.warmup),
-            "--steps",
-            str(steps),
-            "--report",
-            str(report),
-            "--progress",
-            str(progress),
-        ]
-        environment = {**request.recorder.environment, **_environment(request)}
-        name = request.implementation.name
-        say(f"running {name} {title}")
-        run_watched(
-            [*command, *flags], environment, progress, lambda line: say(f"running {name} {title}: {line or 'starting'}")
-        )
-        return msgspec.json.decode(report.read_bytes(), type=dict[str, Any])
+    course = request.course
+    if untooled:
+        course = replace(course, steps=max(course.steps or 0, min(UNTOOLED_STEPS, _affordable(request.task))))
+    environment = {**request.recorder.environment, **request.environment}
+    title = f"running {request.implementation.name} {title}"
+    say(title)
+    return run_program(
+        command, bundle, course, lambda line: say(f"{title}: {line or 'starting'}"), environment=environment
+    )
 
 
 def _environment(request: Request) -> dict[str, str]:
@@ -195,7 +189,7 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         tool=request.recorder.name,
         tool_version=version,
         workload=request.task.workload.name,
-        options={**request.task.workload.options, **request.task.options},
+        options=dict(request.task.workload.complete(request.task.options)),
         implementation=request.implementation.name,
         versions=said["versions"],
         machine=this_machine(),
@@ -204,8 +198,8 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         build=said["build"],
         settings={**said["settings"], **_environment(request)},
         batch_size=request.task.batch_size,
-        warmup=request.warmup,
-        steps=request.steps * request.repeats,
+        warmup=request.course.warmup,
+        steps=(request.course.steps or 0) * request.repeats,
         repeats=request.repeats,
         seed=request.task.seed,
         bundle_sha256=bundle.sha256,
@@ -235,28 +229,7 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-@contextmanager
-def _run_directory(runs: Path, request: Request) -> Iterator[Path]:
-    """A directory that takes its name when everything in it is whole, and goes when anything fails."""
+def _name(request: Request) -> str:
+    """Name of a run directory: time, workload, implementation, tool, and a part that tells two apart."""
     parts = (request.task.workload.name, request.implementation.name, request.recorder.name)
-    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(parts)}"
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".partial", dir=runs))
-    except OSError as error:
-        raise WriteError(f"cannot write to {runs}: {error.strerror}", "--runs names a directory to write to") from error
-    try:
-        yield partial
-        partial.chmod(0o755)
-        partial.rename(_final(partial))
-    except OSError as error:
-        raise WriteError(
-            f"cannot write the run: {error}", "nothing was kept; free space or choose another --runs"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _final(partial: Path) -> Path:
-    """Name of the run directory: time, workload, implementation, tool, and a part that tells two apart."""
-    return partial.with_name(partial.name.removesuffix(".partial"))
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(parts)}-{secrets.token_hex(3)}"

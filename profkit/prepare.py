@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from profkit.artefact import sha256
-from profkit.bundle import Bundle, bundle_key, make_batches, write_bundle
+from profkit.bundle import Bundle, Contents, Samples, bundle_key, write_bundle
 from profkit.datasets import Dataset
 from profkit.errors import UsageError
 from profkit.native import cache_directory
+from profkit.options import Value
 from profkit.registry import find
-from profkit.spec import Workload
+from profkit.spec import Network, Workload
+from profkit.write import whole_directory
 
 BATCHES = 8
-"""Distinct batches in a bundle; longer runs start over, so that the number of steps does not change the work."""
-SYNTHETIC_SAMPLES = 4096
+"""Distinct batches in a synthetic twin, at the least."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,21 @@ class Task:
         workload: network and recipe.
         batch_size: samples in a step.
         options: of the network, over the workload's defaults.
-        seed: of weights, order and synthetic data.
+        seed: of weights, order, crops, masks and synthetic data.
         data: directory with the real files; None for the synthetic twin.
-        subset: use only the first samples.
+        subset: use only the first training samples, and a quarter as many to test on.
+        epochs: with an order of their own; None for steps of whole batches.
+        weights: `state_dict` file to start from; None to draw them.
     """
 
     workload: Workload
     batch_size: int
-    options: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, Value] = field(default_factory=dict)
     seed: int = 0
     data: Path | None = None
     subset: int | None = None
+    epochs: int | None = None
+    weights: Path | None = None
 
 
 def prepare(task: Task) -> Bundle:
@@ -45,49 +50,75 @@ def prepare(task: Task) -> Bundle:
 
     Raises:
         UsageError: an option, the batch size or the subset does not fit.
-        InputError: the data cannot be read.
+        InputError: the data or the weights cannot be read.
         WriteError: the cache cannot be written.
     """
     _check(task)
     network = task.workload.network(task.options)
-    data = task.data or _synthetic(task)
-    key = bundle_key(
+    data = task.data or _synthetic(task, network)
+    path = cache_directory() / "bundles" / _key(task, network, data) / "bundle.pt"
+    digest = sha256(path) if path.exists() else write_bundle(path, network, _contents(task, network, data))
+    return Bundle(path, digest, data, network.macs * task.batch_size)
+
+
+def _contents(task: Task, network: Network, data: Path) -> Contents:
+    dataset = find("profkit.datasets", Dataset, task.workload.dataset)
+    train = Samples(*dataset.read(data, "train", network.input_shape))
+    test = Samples(*dataset.read(data, "test", network.input_shape))
+    if task.subset is not None:
+        train = _first(train, task.subset)
+        test = _first(test, max(task.subset // 4, 1))
+    return Contents(
+        workload=task.workload.name,
+        dataset=task.workload.dataset,
+        train=train,
+        test=test,
+        batch_size=task.batch_size,
+        seed=task.seed,
+        epochs=task.epochs,
+        subset=task.subset,
+        weights=task.weights,
+    )
+
+
+def _first(samples: Samples, count: int) -> Samples:
+    return Samples(samples.images[:count], samples.labels[:count])
+
+
+def _key(task: Task, network: Network, data: Path) -> str:
+    """Name of the bundle by all that it is made of, the files by their names, sizes and times."""
+    files = [*data.resolve().rglob("*"), *([task.weights.resolve()] if task.weights else [])]
+    return bundle_key(
         {
             "workload": task.workload.name,
             "network": repr(network),
             "batch_size": task.batch_size,
             "seed": task.seed,
             "subset": task.subset,
-            "data": [
-                (str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(data.resolve().glob("*"))
-            ],
+            "epochs": task.epochs,
+            "files": [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in sorted(files)],
         }
     )
-    path = cache_directory() / "bundles" / key / "bundle.pt"
-    if path.exists():
-        return Bundle(path, sha256(path))
-    dataset = find("profkit.datasets", Dataset, task.workload.dataset)
-    images, labels = dataset.read(data)
-    scaling = (dataset.mean, dataset.deviation)
-    chosen = slice(task.subset)
-    inputs, targets = make_batches(images[chosen], labels[chosen], scaling, task.batch_size, BATCHES, task.seed)
-    return write_bundle(path, network, inputs, targets, task.seed)
 
 
 def _check(task: Task) -> None:
-    if task.batch_size < 1:
-        raise UsageError(f"--batch-size is {task.batch_size}", "1 or more")
-    if task.subset is not None and task.subset < 1:
-        raise UsageError(f"--subset is {task.subset}", "1 or more samples")
-    if task.seed < 0:
-        raise UsageError(f"--seed is {task.seed}", "0 or more")
+    for name, value, least in (
+        ("batch-size", task.batch_size, 1),
+        ("subset", task.subset, 1),
+        ("epochs", task.epochs, 1),
+        ("seed", task.seed, 0),
+    ):
+        if value is not None and value < least:
+            raise UsageError(f"--{name} is {value}", f"{least} or more")
 
 
-def _synthetic(task: Task) -> Path:
-    """The synthetic twin of the dataset, written once."""
-    samples = max(SYNTHETIC_SAMPLES, BATCHES * task.batch_size)
-    directory = cache_directory() / "data" / f"{task.workload.dataset}-{samples}-{task.seed}"
+def _synthetic(task: Task, network: Network) -> Path:
+    """The synthetic twin of the dataset, written once; it has as many samples as the task asks for."""
+    dataset = find("profkit.datasets", Dataset, task.workload.dataset)
+    samples = max(dataset.samples, BATCHES * task.batch_size if task.epochs is None else 0, task.subset or 0)
+    shape = "x".join(map(str, network.input_shape))
+    directory = cache_directory() / "data" / f"{dataset.name}-{shape}-{samples}-{task.seed}"
     if not directory.exists():
-        dataset = find("profkit.datasets", Dataset, task.workload.dataset)
-        dataset.write_synthetic(directory, samples, task.seed)
+        with whole_directory(directory, "set PROFKIT_CACHE to a writable directory") as partial:
+            dataset.write_synthetic(partial, samples, task.seed, network.input_shape)
     return directory

@@ -16,16 +16,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an implementation is from the reference on the same weights and the same batches.
+    """How far an implementation is from another on the same weights and the same batches.
+
+    Differences are relative to the largest value of a tensor where that is above one, and absolute elsewhere.
 
     Attributes:
         reference: name of the implementation compared with.
         steps: training steps taken by both.
-        exact: largest absolute difference of the output from float64 arithmetic: what rounding alone does.
-        output: largest absolute difference of the outputs of the first batch, before training.
-        loss: largest absolute difference of the losses over all steps.
-        weight: largest absolute difference of the weights after the last step.
-        tolerance: largest difference that float32 rounding explains.
+        exact: largest difference of the output from float64 arithmetic: what rounding alone does.
+        output: largest difference of the outputs of the first batch, before training.
+        loss: largest difference of the losses over all steps.
+        weight: largest difference of the weights after the last step.
+        tolerance: largest difference that rounding explains.
+        statistics: largest difference of the running statistics of batch norm after the last step.
     """
 
     reference: str
@@ -35,11 +38,14 @@ class Agreement:
     loss: float
     weight: float
     tolerance: float
+    statistics: float = 0.0
 
     @property
     def holds(self) -> bool:
         """Whether every difference is within the tolerance (a NaN is not)."""
-        return all(value <= self.tolerance for value in (self.exact, self.output, self.loss, self.weight))
+        return all(
+            value <= self.tolerance for value in (self.exact, self.output, self.loss, self.weight, self.statistics)
+        )
 
 
 @dataclass(frozen=True)

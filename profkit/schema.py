@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 """Raised when a column changes its meaning or goes; a reader refuses what it does not know."""
 
 KINDS = ("operator", "kernel", "runtime", "python", "native", "scope")
-PHASES = ("forward", "backward", "optimizer", "data", "other")
+PHASES = ("forward", "backward", "optimizer", "data", "host_to_device", "other")
 CATEGORIES = ("interpreter", "binding", "dispatch", "kernel", "memory", "data", "runtime", "other")
 
 _NAME = pa.dictionary(pa.int32(), pa.string())

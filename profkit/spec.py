@@ -1,19 +1,28 @@
 """A network and its training recipe as data, in no programming language.
 
-Both builders (`profkit.runner.layers` in Python, `cpp/src/layers.cpp` in C++) make the same modules of it. Shapes,
-parameter counts and multiply-adds follow from the data alone, without torch.
+Shapes, parameter counts and multiply-adds follow from the data alone, without torch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from profkit.errors import UsageError
+from profkit.layer_kinds import LAYER_KINDS, Number, Settings, Shape
+from profkit.options import Option, Options, Value, complete
 from profkit.registry import unknown
 
-Shape = tuple[int, ...]
+LOSSES = ("cross_entropy", "l1", "l2")
+OPTIMIZERS: Mapping[str, Mapping[str, float]] = {
+    "sgd": {"lr": 1e-2, "momentum": 0.0, "weight_decay": 0.0},
+    "adam": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0},
+}
+"""Hyperparameters of each optimizer with the values of a recipe that does not say."""
+
+INPUT = "input"
+"""What a layer calls the network's input in its `inputs`."""
 
 
 @dataclass(frozen=True)
@@ -21,68 +30,35 @@ class Layer:
     """One named module.
 
     Attributes:
-        path: its name in the network (`conv1`), also the prefix of its weights.
+        path: its name in the network (`layer1.0.conv1`), also the prefix of its weights.
         kind: one of `LAYER_KINDS`.
         settings: the kind's own numbers (`in_channels`, `kernel_size`, ...).
+        inputs: paths of the layers whose outputs it takes; empty for the layer before it.
     """
 
     path: str
     kind: str
-    settings: Mapping[str, int] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class LayerKind:
-    """What follows from a kind of layer by arithmetic.
+class LayerSize:
+    """What one layer of a network takes and makes, for one sample.
 
     Attributes:
-        output_shape: from (settings, shape of one input sample) to the shape of one output sample.
-        parameter_shapes: from settings to the shape of each weight by its name.
-        macs: from (settings, shape of one output sample) to multiply-adds of one sample, forward.
+        layer: which.
+        inputs: shape of its (first) input, elements.
+        outputs: shape of its output, elements.
+        parameters: number of trainable weights.
+        macs: multiply-adds, forward.
     """
 
-    output_shape: Callable[[Mapping[str, int], Shape], Shape]
-    parameter_shapes: Callable[[Mapping[str, int]], dict[str, Shape]] = lambda _: {}
-    macs: Callable[[Mapping[str, int], Shape], int] = lambda _settings, _shape: 0
-
-
-def _conv2d_shape(settings: Mapping[str, int], shape: Shape) -> Shape:
-    kernel, padding, stride = settings["kernel_size"], settings["padding"], settings["stride"]
-    return (settings["out_channels"], *((size + 2 * padding - kernel) // stride + 1 for size in shape[1:]))
-
-
-def _conv2d_parameters(settings: Mapping[str, int]) -> dict[str, Shape]:
-    kernel = settings["kernel_size"]
-    return {
-        "weight": (settings["out_channels"], settings["in_channels"], kernel, kernel),
-        "bias": (settings["out_channels"],),
-    }
-
-
-LAYER_KINDS: dict[str, LayerKind] = {
-    "conv2d": LayerKind(
-        _conv2d_shape,
-        _conv2d_parameters,
-        lambda settings, shape: math.prod(shape) * settings["in_channels"] * settings["kernel_size"] ** 2,
-    ),
-    "relu": LayerKind(lambda _, shape: shape),
-    "max_pool2d": LayerKind(
-        lambda settings, shape: (shape[0], *(size // settings["kernel_size"] for size in shape[1:]))
-    ),
-    "flatten": LayerKind(lambda _, shape: (math.prod(shape),)),
-    "linear": LayerKind(
-        lambda settings, _: (settings["out_features"],),
-        lambda settings: {
-            "weight": (settings["out_features"], settings["in_features"]),
-            "bias": (settings["out_features"],),
-        },
-        lambda settings, _: settings["in_features"] * settings["out_features"],
-    ),
-}
-"""Every kind that both builders know; a test holds the C++ list equal to this one."""
-
-LOSSES = ("cross_entropy",)
-OPTIMIZERS = ("sgd",)
+    layer: Layer
+    inputs: Shape
+    outputs: Shape
+    parameters: int
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -91,10 +67,15 @@ class Network:
 
     Attributes:
         input_shape: of one sample, elements.
-        layers: applied one after the other.
+        layers: in the order in which they run.
         loss: one of `LOSSES`, mean over the batch.
         optimizer: one of `OPTIMIZERS`.
         hyperparameters: of the optimizer (`lr`, `momentum`).
+        target: what the loss compares the output with: `labels`, or for an autoencoder its `inputs`.
+        initialization: of the weights: `torch`, each module's own, or `normal`: N(0, 0.02), batch norm N(1, 0.02).
+        mean: of each channel of pixels scaled to [0, 1], subtracted from them.
+        deviation: that they are divided by.
+        crop_padding: pixels of zeros around a training image before it is cropped at random and flipped; 0 for neither.
     """
 
     input_shape: Shape
@@ -102,41 +83,55 @@ class Network:
     loss: str
     optimizer: str
     hyperparameters: Mapping[str, float]
+    target: str = "labels"
+    initialization: str = "torch"
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+    crop_padding: int = 0
 
-    def shapes(self) -> tuple[Shape, ...]:
-        """Shape of one sample after each layer.
+    def sizes(self) -> tuple[LayerSize, ...]:
+        """What each layer takes and makes.
 
         Raises:
             UsageError: a layer's input is smaller than its kernel.
         """
-        shape, shapes = self.input_shape, []
+        shapes = {INPUT: self.input_shape}
+        sizes, last = [], INPUT
         for layer in self.layers:
-            after = LAYER_KINDS[layer.kind].output_shape(layer.settings, shape)
+            kind = LAYER_KINDS[layer.kind]
+            before = shapes[layer.inputs[0] if layer.inputs else last]
+            after = kind.output_shape(layer.settings, before)
             if min(after) < 1:
                 raise UsageError(
-                    f"layer {layer.path} gets an input of {'x'.join(map(str, shape))}, smaller than its kernel",
-                    "choose a smaller kernel size",
+                    f"layer {layer.path} gets an input of {'x'.join(map(str, before))}, smaller than its kernel",
+                    "choose a smaller kernel size or fewer layers",
                 )
-            shape = after
-            shapes.append(shape)
-        return tuple(shapes)
+            parameters = sum(math.prod(shape) for shape in kind.parameter_shapes(layer.settings).values())
+            sizes.append(LayerSize(layer, before, after, parameters, kind.macs(layer.settings, before, after)))
+            shapes[layer.path] = after
+            last = layer.path
+        return tuple(sizes)
 
     @property
     def parameters(self) -> int:
         """Number of trainable weights."""
-        return sum(
-            math.prod(shape)
-            for layer in self.layers
-            for shape in LAYER_KINDS[layer.kind].parameter_shapes(layer.settings).values()
-        )
+        return sum(size.parameters for size in self.sizes())
 
     @property
     def macs(self) -> int:
         """Multiply-adds of one sample, forward, convolution and linear layers; FLOP = 2 x MAC."""
-        return sum(
-            LAYER_KINDS[layer.kind].macs(layer.settings, shape)
-            for layer, shape in zip(self.layers, self.shapes(), strict=True)
-        )
+        return sum(size.macs for size in self.sizes())
+
+
+RECIPE: Mapping[str, Option] = {
+    "loss": Option("", "cross_entropy, l1 or l2", choices=("", *LOSSES)),
+    "optimizer": Option("", "sgd or adam", choices=("", *OPTIMIZERS)),
+    **{
+        name: Option(-1.0, f"of the optimizer: {name}", least=0)
+        for name in ("lr", "momentum", "weight_decay", "beta1", "beta2")
+    },
+}
+"""Options of every workload that change how it is trained; what is not given stays as the workload has it."""
 
 
 @dataclass(frozen=True)
@@ -148,45 +143,59 @@ class Workload:
         summary: one line.
         dataset: name of a value in `profkit.datasets`.
         batch_size: default samples in a step.
-        options: default of each option of the network.
+        options: of the network, each with its default.
         build: from all options to the network.
+        modes: what it is run for by default, the first of `train`, `infer`.
     """
 
     name: str
     summary: str
     dataset: str
     batch_size: int
-    options: Mapping[str, int]
-    build: Callable[[Mapping[str, int]], Network]
+    options: Mapping[str, Option]
+    build: Callable[[Options], Network]
+    modes: tuple[str, ...] = ("train", "infer")
 
-    def network(self, options: Mapping[str, int]) -> Network:
-        """The network with `options` over the defaults.
+    def complete(self, given: Mapping[str, Value]) -> Options:
+        """Every option of the network, as given or by default, and those of the recipe that are given.
+
+        Raises:
+            UsageError: an option that does not exist or a value that it cannot have.
+        """
+        chosen = complete(f"option of {self.name}", {**RECIPE, **self.options}, given)
+        return {name: value for name, value in chosen.items() if name in self.options or name in given}
+
+    def network(self, given: Mapping[str, Value]) -> Network:
+        """The network with these options over the defaults.
 
         Raises:
             UsageError: an option that does not exist or does not fit the input.
         """
-        for name, value in options.items():
-            if name not in self.options:
-                raise unknown(f"option of {self.name}", name, self.options)
-            if value < 1:
-                raise UsageError(f"option {name} is {value}", "it counts something: 1 or more")
-        network = self.build({**self.options, **options})
-        network.shapes()
+        chosen = self.complete(given)
+        network = _with_recipe(self.build(chosen), {name: chosen[name] for name in given if name in RECIPE})
+        network.sizes()
         return network
 
 
-def parse_options(texts: Sequence[str]) -> dict[str, int]:
-    """Read `name=value` pairs.
-
-    Raises:
-        UsageError: one is not of that form or its value is no whole number.
-    """
-    options = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not value.removeprefix("-").isdigit():
-            raise UsageError(
-                f"--option '{text}' is not name=value with a whole number", "for example --option filters1=16"
-            )
-        options[name] = int(value)
-    return options
+def _with_recipe(network: Network, recipe: Options) -> Network:
+    """The network trained in another way."""
+    loss, optimizer = str(recipe.get("loss", network.loss)), str(recipe.get("optimizer", network.optimizer))
+    if (loss == "cross_entropy") != (network.target == "labels"):
+        raise UsageError(
+            f"loss {loss} does not go with targets that are {network.target}",
+            "cross_entropy is for labels, l1 and l2 are for an autoencoder",
+        )
+    known = OPTIMIZERS[optimizer]
+    given: dict[str, Number] = {
+        name: value
+        for name, value in recipe.items()
+        if name not in ("loss", "optimizer") and not isinstance(value, str)
+    }
+    for name in given:
+        if name not in known:
+            raise unknown(f"hyperparameter of {optimizer}", name, known)
+    inherited = {name: value for name, value in network.hyperparameters.items() if name in known}
+    if optimizer != network.optimizer:
+        inherited = {name: value for name, value in inherited.items() if name in ("lr", "weight_decay")}
+    hyperparameters = {**known, **inherited, **{name: float(value) for name, value in given.items()}}
+    return replace(network, loss=loss, optimizer=optimizer, hyperparameters=hyperparameters)

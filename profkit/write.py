@@ -1,9 +1,12 @@
-"""Files are written whole or not at all."""
+"""Files and directories are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from profkit.errors import WriteError
@@ -29,6 +32,32 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     finally:
         if partial:
             Path(partial).unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_directory(path: Path, hint: str) -> Iterator[Path]:
+    """A new directory to write into, which takes its name when the block ends and goes when the block fails.
+
+    Args:
+        path: its name; a directory that is there already by the end is left as it is.
+        hint: what to do where it cannot be written.
+
+    Raises:
+        WriteError: it cannot be made, written or renamed.
+    """
+    partial = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent))
+        yield partial
+        partial.chmod(0o777 & ~_umask())
+        if not path.exists():
+            partial.rename(path)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}", hint) from error
+    finally:
+        if partial:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -12,6 +12,7 @@ from profkit.measure import Request, record
 from profkit.native import NativeBuild, build
 from profkit.prepare import Task
 from profkit.profile import Profile
+from profkit.programs import Course
 from profkit.recorders import Recorder
 from profkit.registry import find
 from profkit.spec import Workload
@@ -63,8 +64,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, mnist_cnn: Workload) -> dict[
                 task=Task(mnist_cnn, batch_size=8),
                 implementation=find("profkit.implementations", Implementation, implementation),
                 recorder=find("profkit.recorders", Recorder, tool),
-                steps=steps,
-                warmup=2,
+                course=Course(steps=steps, warmup=2),
                 repeats=repeats,
             )
             recordings[implementation, tool] = Recorded(*record(request, runs, lambda _: None))

@@ -58,7 +58,7 @@ def test_an_implementation_that_trains_on_twice_the_seed_disagrees(
         swap = f"import sys; sys.argv[sys.argv.index('--bundle') + 1] = {str(other.path)!r}"
         return [PYTORCH.command(say)[0], "-c", f"{swap}; from profkit.runner.run import main; main()"]
 
-    wrong = Implementation("wrong", "", "python", ("cpu",), command)
+    wrong = Implementation("wrong", "", "python", ("cpu",), command, lambda _network, _device: None)
     bundle = prepare(Task(mnist_cnn, batch_size=4))
     assert agreement_of(PYTORCH, bundle, 1, print).holds
     assert not agreement_of(wrong, bundle, 1, print).holds

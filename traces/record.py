@@ -44,8 +44,7 @@ def main() -> None:
                     task=Task(workload, batch_size=8),
                     implementation=find("profkit.implementations", Implementation, implementation),
                     recorder=find("profkit.recorders", Recorder, tool),
-                    steps=2,
-                    warmup=2,
+                    course=Course(steps=2, warmup=2),
                 )
                 _, directory = record(request, Path(scratch), print)
                 compress(directory, TRACES / workload.name / implementation / tool)

@@ -1,110 +1,64 @@
 #include "profkit/bundle.h"
 
-#include <caffe2/serialize/inline_container.h>
-#include <torch/csrc/jit/serialization/pickle.h>
-#include <torch/csrc/jit/serialization/pickler.h>
-
 #include <stdexcept>
-#include <string>
 
-#include "profkit/files.h"
+#include "profkit/archive.h"
 
 namespace profkit {
 namespace {
 
-using Dict = c10::Dict<c10::IValue, c10::IValue>;
-
-template <typename Value>
-std::map<std::string, Value> to_map(const Dict& dict) {
-    std::map<std::string, Value> values;
-    for (const auto& entry : dict) {
-        if constexpr (std::is_arithmetic_v<Value>) {
-            values.emplace(entry.key().toStringRef(), entry.value().toScalar().to<Value>());
-        } else {
-            values.emplace(entry.key().toStringRef(), entry.value().to<Value>());
-        }
-    }
-    return values;
-}
-
 LayerSpec to_layer(const Dict& dict) {
-    return {dict.at("path").toStringRef(), dict.at("kind").toStringRef(),
-            to_map<std::int64_t>(dict.at("settings").toGenericDict())};
+    LayerSpec layer{.path = dict.at("path").toStringRef(),
+                    .kind = dict.at("kind").toStringRef(),
+                    .settings = to_map<double>(dict.at("settings").toGenericDict()),
+                    .inputs = {}};
+    for (const c10::IValue& input : dict.at("inputs").toListRef()) {
+        layer.inputs.push_back(input.toStringRef());
+    }
+    return layer;
 }
+
+Samples to_samples(const Dict& dict) { return {dict.at("images").toTensor(), dict.at("labels").toTensor()}; }
 
 Bundle to_bundle(const Dict& dict) {
-    Bundle bundle{.layers = {},
+    Bundle bundle{.dataset = dict.at("dataset").toStringRef(),
+                  .seed = dict.at("seed").toInt(),
+                  .batch_size = dict.at("batch_size").toInt(),
+                  .layers = {},
                   .loss = dict.at("loss").toStringRef(),
+                  .target = dict.at("target").toStringRef(),
                   .optimizer = dict.at("optimizer").toStringRef(),
                   .hyperparameters = to_map<double>(dict.at("hyperparameters").toGenericDict()),
-                  .weights = to_map<torch::Tensor>(dict.at("weights").toGenericDict()),
-                  .inputs = dict.at("inputs").toTensor(),
-                  .targets = dict.at("targets").toTensor()};
+                  .weights = to_map<at::Tensor>(dict.at("weights").toGenericDict()),
+                  .train = to_samples(dict.at("train").toGenericDict()),
+                  .test = to_samples(dict.at("test").toGenericDict()),
+                  .order = dict.at("order").toTensor(),
+                  .crops = dict.at("crops").toTensor(),
+                  .crop_padding = dict.at("crop_padding").toInt(),
+                  .mean = dict.at("mean").toTensor(),
+                  .deviation = dict.at("deviation").toTensor(),
+                  .masks = to_map<at::Tensor>(dict.at("masks").toGenericDict())};
     for (const c10::IValue& layer : dict.at("layers").toListRef()) {
         bundle.layers.push_back(to_layer(layer.toGenericDict()));
     }
     return bundle;
 }
 
-/// `torch::pickle_save` tags every dict with its element type, through a function that `weights_only` forbids; so the
-/// same archive is put together here from the same parts, without the tags.
-std::string archive(const c10::IValue& value) {
-    std::string bytes;
-    caffe2::serialize::PyTorchStreamWriter writer([&bytes](const void* data, std::size_t size) {
-        bytes.append(static_cast<const char*>(data), size);
-        return size;
-    });
-    std::string pickled;
-    std::vector<std::string> storages;
-    const auto next_storage = [&storages](const torch::Tensor&) {
-        return storages.emplace_back(std::to_string(storages.size()));
-    };
-    torch::jit::Pickler pickler([&pickled](const char* data, std::size_t size) { pickled.append(data, size); }, nullptr,
-                                nullptr, nullptr, next_storage, false);
-    pickler.protocol();
-    pickler.pushIValue(value);
-    pickler.stop();
-    writer.writeRecord("data.pkl", pickled.data(), pickled.size());
-    for (std::size_t index = 0; index < storages.size(); ++index) {
-        const torch::Tensor& tensor = pickler.tensorData()[index];
-        writer.writeRecord("data/" + storages[index], tensor.storage().data(), tensor.storage().nbytes());
-    }
-    writer.writeEndOfFile();
-    return bytes;
-}
-
 }  // namespace
 
 Bundle read_bundle(const std::filesystem::path& path) {
-    const std::vector<char> content = read_file(path);
-    const auto refusal = [&path](const std::string& reason) {
-        return std::runtime_error("cannot read " + path.string() + ": " + reason);
-    };
+    const Dict dict = read_archive(path, "bundle");
     try {
-        const Dict dict = torch::jit::pickle_load(content).toGenericDict();
         if (const std::int64_t schema = dict.at("schema").toInt(); schema != bundle_schema) {
-            throw refusal("bundle of schema " + std::to_string(schema) + ", this runner reads " +
-                          std::to_string(bundle_schema));
+            throw unreadable(path, "bundle of schema " + std::to_string(schema) + ", this runner reads " +
+                                       std::to_string(bundle_schema));
         }
         return to_bundle(dict);
     } catch (const c10::Error&) {
-        // What torch says of it is about checkpoints and its own assertions.
-        throw refusal("not a bundle, or a damaged one");
+        throw unreadable(path, "not a bundle, or a damaged one");
     } catch (const std::out_of_range&) {
-        throw refusal("not a bundle: a key is missing");
+        throw unreadable(path, "not a bundle: a key is missing");
     }
-}
-
-void write_results(const std::filesystem::path& path, const Results& results) {
-    Dict weights(c10::StringType::get(), c10::TensorType::get());
-    for (const auto& [name, weight] : results.weights) {
-        weights.insert(name, weight.detach().contiguous());
-    }
-    Dict dict(c10::StringType::get(), c10::AnyType::get());
-    dict.insert("output", results.output.contiguous());
-    dict.insert("losses", torch::tensor(results.losses, torch::kFloat64));
-    dict.insert("weights", weights);
-    write_file(path, archive(dict));
 }
 
 }  // namespace profkit

@@ -1,8 +1,9 @@
 #include "profkit/files.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <system_error>
 
@@ -14,9 +15,7 @@ std::runtime_error failure(const char* verb, const std::filesystem::path& path) 
     return std::runtime_error(std::string("cannot ") + verb + ' ' + path.string() + ": " + reason);
 }
 
-}  // namespace
-
-std::vector<char> read_file(const std::filesystem::path& path) {
+std::ifstream open_to_read(const std::filesystem::path& path) {
     // A directory opens like a file and then reads as an empty one.
     if (std::filesystem::is_directory(path)) {
         errno = EISDIR;
@@ -26,7 +25,20 @@ std::vector<char> read_file(const std::filesystem::path& path) {
     if (!file) {
         throw failure("read", path);
     }
-    return {std::istreambuf_iterator<char>(file), {}};
+    return file;
+}
+
+}  // namespace
+
+void check_readable(const std::filesystem::path& path) { open_to_read(path); }
+
+std::vector<char> read_file(const std::filesystem::path& path) {
+    auto file = open_to_read(path);
+    std::vector<char> content(std::filesystem::file_size(path));
+    if (!file.read(content.data(), static_cast<std::streamsize>(content.size()))) {
+        throw failure("read", path);
+    }
+    return content;
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {
@@ -35,6 +47,18 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
     file.close();
     if (!file) {
         throw failure("write", path);
+    }
+}
+
+void write_file_whole(const std::filesystem::path& path, std::string_view content) {
+    const std::filesystem::path unfinished = path.string() + '.' + std::to_string(getpid());
+    try {
+        write_file(unfinished, content);
+        std::filesystem::rename(unfinished, path);
+    } catch (const std::runtime_error&) {
+        std::error_code ignored;
+        std::filesystem::remove(unfinished, ignored);
+        throw;
     }
 }
 

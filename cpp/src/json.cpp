@@ -69,6 +69,7 @@ void Json::append_to(std::string& text) const {
                    [&](std::int64_t value) { text += std::to_string(value); },
                    [&](double value) { append_number(text, value); },
                    [&](const std::string& value) { append_string(text, value); },
+                   [&](const Text& value) { text += value.text; },
                    [&](const Array& values) {
                        append_all(values, '[', ']', [&](const Json& value) { value.append_to(text); });
                    },

@@ -16,6 +16,7 @@ from profkit.chrome_trace.events import KERNEL, OPERATOR, PYTHON, SCOPE, EventCo
 from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, repeated
 
 _KIND_NAMES = ("operator", "scope", "python", "runtime", "kernel", "kernel")
+_OPERATOR_NAME = re.compile(r"aten::\w")
 _SCOPE_NAME = re.compile(r"ProfilerStep[#*]|Optimizer\.(?:step|zero_grad)#|enumerate\(DataLoader\)|phase/|layer/")
 _PYTHON_NAME = re.compile(r"(?P<file>[^<>]*)\((?P<line>\d+)\): .*", re.DOTALL)
 
@@ -89,6 +90,8 @@ def _ordered(columns: EventColumns, names: list[str]) -> _Rows:
     order = calltree.order_by_time(_devices_last(thread, on_device), start, end)
     name, kind = columns.take("name")[order], columns.take("kind")[order]
     kind[(kind == OPERATOR) & _flags(names, _SCOPE_NAME)[name]] = SCOPE
+    # Kernels written by hand tell of themselves by annotations under the operators' own names.
+    kind[(kind == SCOPE) & _flags(names, _OPERATOR_NAME)[name]] = OPERATOR
     return _Rows(order, thread[order], name, kind, start[order], end[order], int(np.count_nonzero(kind < KERNEL)))
 
 

@@ -9,15 +9,17 @@ from typer import Option
 
 EXAMPLES = (
     "profkit agree --workload mnist_cnn --impl pytorch,libtorch",
-    "profkit agree --batch-size 64 --option filters1=16 --json",
+    "profkit agree --workload all --impl all",
+    "profkit agree --impl numba --device cuda --batch-size 64 --option filters1=16 --json",
 )
 
 
 def command(
     implementations: Annotated[str, Option("--impl", help="names with commas, or all")] = "all",
-    workload: Annotated[str, Option(help="network and recipe")] = "mnist_cnn",
+    workload: Annotated[str, Option(help="names with commas, or all")] = "mnist_cnn",
+    device: Annotated[str, Option(help="names with commas, or all")] = "all",
     option: Annotated[
-        list[str] | None, Option("--option", help="of the workload, as name=value; may be repeated")
+        list[str] | None, Option("--option", help="of the workload or its recipe, as name=value; may be repeated")
     ] = None,
     batch_size: Annotated[int | None, Option(help="samples in a step (default: the workload's)")] = None,
     threads: Annotated[int, Option(help="intra-operator threads", min=1)] = 1,
@@ -26,29 +28,30 @@ def command(
     subset: Annotated[int | None, Option(help="use only the first samples")] = None,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Check that implementations compute the same: outputs, losses of 20 training steps, final weights."""
-    from profkit.agree import agreement_of, require
+    """Check that implementations compute the same, every two of them, and the reference with itself.
+
+    Compared are the outputs of the first batch, the losses of up to 20 training steps (fewer for a large network), and
+    the weights and batch norm's statistics after them; dropout takes the same masks everywhere.
+    """
+    from profkit.agree import check_workload, platforms, require
     from profkit.implementations import Implementation
-    from profkit.prepare import Task, prepare
-    from profkit.registry import discover, find
-    from profkit.spec import Workload, parse_options
+    from profkit.options import parse_options
+    from profkit.prepare import Task
+    from profkit.registry import find_all
+    from profkit.spec import Workload
     from profkit.views.agree import agreement_json, agreement_view
     from profkit.views.output import print_json, print_view
     from profkit.views.progress import progress
 
-    names = (
-        discover("profkit.implementations", Implementation) if implementations == "all" else implementations.split(",")
-    )
-    chosen = [find("profkit.implementations", Implementation, name.strip()) for name in names]
-    network = find("profkit.workloads", Workload, workload)
-    size = network.batch_size if batch_size is None else batch_size
-    task = Task(network, size, parse_options(option or []), seed, data, subset)
+    chosen = platforms(find_all("profkit.implementations", Implementation, implementations), device)
+    checks = []
     with progress() as say:
-        say("preparing weights and batches")
-        bundle = prepare(task)
-        found = {each.name: agreement_of(each, bundle, threads, say) for each in chosen}
+        for network in find_all("profkit.workloads", Workload, workload):
+            size = network.batch_size if batch_size is None else batch_size
+            task = Task(network, size, parse_options(option or []), seed, data, subset)
+            checks.append(check_workload(task, chosen, threads, say))
     if as_json:
-        print_json(agreement_json(found))
+        print_json(agreement_json(checks))
     else:
-        print_view(agreement_view(found))
-    require(found)
+        print_view(agreement_view(checks))
+    require({f"{pair} on {check.workload}": found for check in checks for pair, found in check.found.items()})

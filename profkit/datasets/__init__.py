@@ -9,24 +9,30 @@ from typing import Any
 
 import numpy as np
 
+from profkit.layer_kinds import Shape
+
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 Labels = np.ndarray[Any, np.dtype[np.int64]]
+
+SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images on disk.
+    """Images on disk, with labels where it has classes.
 
     Attributes:
         name: of the dataset.
-        mean: of the pixels scaled to [0, 1], subtracted from them.
-        deviation: that they are divided by.
-        read: from a directory to (images [n, channels, height, width], labels [n]). Raises InputError.
-        write_synthetic: write a small dataset of separable classes in the same files, from (directory, samples, seed).
+        summary: one line, with its files.
+        samples: training images of the synthetic twin, where nobody says how many; a quarter as many are to test on.
+        read: from (directory, one of `SPLITS`, shape of one image [channels, height, width]) to images (n, *shape) and
+            labels (n,), all zero where there are no classes, in an order that every reader has. Raises InputError.
+        write_synthetic: write a small dataset of separable classes in the same files, from (directory, training images,
+            seed, shape of one image).
     """
 
     name: str
-    mean: float
-    deviation: float
-    read: Callable[[Path], tuple[Images, Labels]]
-    write_synthetic: Callable[[Path, int, int], None]
+    summary: str
+    samples: int
+    read: Callable[[Path, str, Shape], tuple[Images, Labels]]
+    write_synthetic: Callable[[Path, int, int, Shape], None]

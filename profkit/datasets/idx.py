@@ -10,15 +10,20 @@ import numpy as np
 
 from profkit.artefact import open_artefact
 from profkit.datasets import Dataset, Images, Labels
-from profkit.datasets.synthetic import separable_images
+from profkit.datasets.files import HINT, entries, require_shape, times
+from profkit.datasets.synthetic import separable_splits
 from profkit.errors import InputError
+from profkit.layer_kinds import Shape
 from profkit.write import write_whole
 
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
-IMAGES_FILE, LABELS_FILE = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+IMAGES_FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
+LABELS_FILES = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
+SHAPE = (1, 28, 28)
+CLASSES = 10
 
 
-def _read_idx(path: Path, magic: int, dimensions: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _read_idx(path: Path, magic: int, dimensions: int) -> Images:
     with open_artefact(path) as file:
         data = file.read()
     header = 4 * (1 + dimensions)
@@ -28,42 +33,63 @@ def _read_idx(path: Path, magic: int, dimensions: int) -> np.ndarray[tuple[int, 
     if found != magic:
         raise InputError(f"{path} begins with {found}, not with the IDX number {magic}", "is it an MNIST file?")
     if len(data) - header != math.prod(counts):
-        shape = " x ".join(map(str, counts))
-        raise InputError(f"{path} promises {shape} values and holds {len(data) - header}", "download it again")
-    return np.frombuffer(data, np.uint8, offset=header).reshape(counts)
+        raise InputError(
+            f"{path} promises {times(tuple(counts))} values and holds {len(data) - header}", "download it again"
+        )
+    return np.frombuffer(data, np.uint8, offset=header).reshape(counts).copy()  # a view of bytes is read-only
 
 
 def _file_in(directory: Path, name: str) -> Path:
-    for candidate in (directory / name, directory / f"{name}.gz"):
-        if candidate.is_file():
-            return candidate
-    raise InputError(f"no {name} or {name}.gz in {directory}", "--data names the directory with the MNIST files")
+    names = {entry.name for entry in entries(directory)}
+    for candidate in (name, f"{name}.gz"):
+        if candidate in names:
+            return directory / candidate
+    raise InputError(f"no {name} or {name}.gz in {directory}", HINT)
 
 
-def read(directory: Path) -> tuple[Images, Labels]:
-    """Read the training images (n, 1, height, width) and labels (n,).
+def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
+    """Read the images (n, 1, 28, 28) and labels (n,) of a split, in file order.
 
     Raises:
-        InputError: a file is missing, of another format, too short, or has a label above 9.
+        InputError: a file is missing, of another format, too short, without images, or has a label above 9; or `shape`
+            is another.
     """
-    images = _read_idx(_file_in(directory, IMAGES_FILE), IMAGES_MAGIC, 3)
-    path = _file_in(directory, LABELS_FILE)
-    labels = _read_idx(path, LABELS_MAGIC, 1)
+    require_shape("mnist", SHAPE, shape)
+    images_path, labels_path = (_file_in(directory, files[split]) for files in (IMAGES_FILES, LABELS_FILES))
+    images = _read_idx(images_path, IMAGES_MAGIC, 3)[:, None]
+    if images.shape[1:] != SHAPE or not len(images):
+        raise InputError(f"{images_path} holds {times(images.shape)} values", "MNIST has images of 1 x 28 x 28")
+    labels = _read_idx(labels_path, LABELS_MAGIC, 1)
     if len(images) != len(labels):
-        raise InputError(f"{directory} has {len(images)} images and {len(labels)} labels", "they are of different sets")
-    if len(labels) and labels.max() > 9:
-        raise InputError(f"{path} has label {labels.max()}", "digits are 0 to 9")
-    return images[:, None], labels.astype(np.int64)
+        raise InputError(
+            f"{images_path} has {len(images)} images, and {labels_path} has {len(labels)} labels",
+            "they are of different sets",
+        )
+    if labels.max() >= CLASSES:
+        index = int(np.argmax(labels >= CLASSES))
+        raise InputError(f"{labels_path} has label {labels[index]} at image {index}", "digits are 0 to 9")
+    return images, labels.astype(np.int64)
 
 
-def write_synthetic(directory: Path, samples: int, seed: int) -> None:
-    """Write `samples` images of ten separable classes as the two IDX files."""
-    images, labels = separable_images(samples, (1, 28, 28), 10, seed)
-    directory.mkdir(parents=True, exist_ok=True)
-    header = struct.pack(">4I", IMAGES_MAGIC, samples, 28, 28)
-    write_whole(directory / IMAGES_FILE, header + images.tobytes())
-    header = struct.pack(">2I", LABELS_MAGIC, samples)
-    write_whole(directory / LABELS_FILE, header + labels.astype(np.uint8).tobytes())
+def write_synthetic(directory: Path, samples: int, seed: int, shape: Shape) -> None:
+    """Write images of ten separable classes as the four IDX files.
+
+    Raises:
+        InputError: `shape` is not MNIST's.
+        WriteError: a file cannot be written.
+    """
+    require_shape("mnist", SHAPE, shape)
+    for split, (images, labels) in separable_splits(samples, SHAPE, CLASSES, seed).items():
+        header = struct.pack(">4I", IMAGES_MAGIC, len(images), *SHAPE[1:])
+        write_whole(directory / IMAGES_FILES[split], header + images.tobytes())
+        header = struct.pack(">2I", LABELS_MAGIC, len(labels))
+        write_whole(directory / LABELS_FILES[split], header + labels.astype(np.uint8).tobytes())
 
 
-MNIST = Dataset(name="mnist", mean=0.1307, deviation=0.3081, read=read, write_synthetic=write_synthetic)
+MNIST = Dataset(
+    name="mnist",
+    summary="handwritten digits, 1x28x28, 10 classes; IDX files (train-images-idx3-ubyte, ...), plain or .gz",
+    samples=4096,
+    read=read,
+    write_synthetic=write_synthetic,
+)

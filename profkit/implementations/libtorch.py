@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from profkit.implementations import Implementation
+from profkit.implementations.pytorch import missing_device
 from profkit.native import Say, build
+from profkit.spec import Network
 
 
 def command(say: Say) -> list[str]:
@@ -16,4 +18,16 @@ def command(say: Say) -> list[str]:
     return [str(build(say).program)]
 
 
-LIBTORCH = Implementation(name="libtorch", summary="LibTorch in C++", language="c++", devices=("cpu",), command=command)
+def refusal(_network: Network, device: str) -> str | None:
+    """It knows every kind; only a device may be missing, and it is the same torch that Python uses."""
+    return missing_device(device)
+
+
+LIBTORCH = Implementation(
+    name="libtorch",
+    summary="LibTorch in C++",
+    language="c++",
+    devices=("cpu", "cuda"),
+    command=command,
+    refusal=refusal,
+)

@@ -8,6 +8,7 @@ import sys
 from profkit.errors import MissingToolError
 from profkit.implementations import Implementation
 from profkit.native import Say
+from profkit.spec import Network
 
 
 def command(_say: Say) -> list[str]:
@@ -21,6 +22,29 @@ def command(_say: Say) -> list[str]:
     return [sys.executable, "-m", "profkit.runner"]
 
 
+def missing_device(device: str) -> str | None:
+    """Why torch cannot use a device on this machine; None where it can."""
+    if device == "cpu":
+        return None
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        return "no CUDA device" if torch.backends.cuda.is_built() else "no CUDA device, and this torch is a CPU build"
+    if device == "mps" and not torch.backends.mps.is_available():
+        return "no Apple GPU (mps)"
+    return None
+
+
+def refusal(_network: Network, device: str) -> str | None:
+    """It knows every kind; only a device may be missing."""
+    return missing_device(device)
+
+
 PYTORCH = Implementation(
-    name="pytorch", summary="PyTorch in Python", language="python", devices=("cpu",), command=command
+    name="pytorch",
+    summary="PyTorch in Python",
+    language="python",
+    devices=("cpu", "cuda", "mps"),
+    command=command,
+    refusal=refusal,
 )

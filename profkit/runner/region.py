@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from profkit.runner.scope import CallgrindScopes, Scopes, WallclockScopes, no_scopes, torch_scopes
+from profkit.runner.scope import NO_SCOPES, CallgrindScopes, Scopes, TorchScopes, WallclockScopes
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Tool:
 
 @contextmanager
 def _no_region(_tool: Tool) -> Iterator[Scopes]:
-    yield no_scopes
+    yield NO_SCOPES
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def _torch_region(tool: Tool) -> Iterator[Scopes]:
     if torch.cuda.is_available():
         activities.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities, record_shapes=True, profile_memory=True) as profiler:
-        yield torch_scopes
+        yield TorchScopes()
     assert tool.artefact is not None
     profiler.export_chrome_trace(str(tool.artefact))
 

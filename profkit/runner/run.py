@@ -1,150 +1,191 @@
-"""Train the network of a bundle step by step: twin of `profkit_run` (`cpp/src/main.cpp`), same flags, same report."""
+"""Run a bundle: twin of `profkit_run` (`cpp/src/main.cpp`), same flags, same report, same exit codes."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
-import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from profkit.errors import InputError, ProfkitError
 from profkit.runner import BUNDLE_SCHEMA
-from profkit.runner.layers import LOSS_BUILDERS, OPTIMIZER_BUILDERS, build_layer
+from profkit.runner.batches import Batches
+from profkit.runner.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from profkit.runner.engine import Choices, Engine, EngineKind, UnsupportedError
+from profkit.runner.loading import load_images
+from profkit.runner.loop import Course, Loop, Measured, NotFiniteError
+from profkit.runner.metrics import reconstruct
 from profkit.runner.region import REGIONS, Tool
-from profkit.runner.scope import Scopes, no_scopes
+from profkit.runner.report import report
+from profkit.runner.scope import NO_SCOPES
 
-
-class Trainer:
-    """The network of a bundle with its loss and optimizer.
-
-    Args:
-        bundle: what `torch.load` reads from `bundle.pt`.
-    """
-
-    def __init__(self, bundle: dict[str, Any]) -> None:
-        self.inputs: torch.Tensor = bundle["inputs"]
-        self.targets: torch.Tensor = bundle["targets"]
-        self.layers = [(layer["path"], build_layer(layer["kind"], layer["settings"])) for layer in bundle["layers"]]
-        self.model = nn.ModuleDict(dict(self.layers))
-        self.model.load_state_dict(bundle["weights"])
-        self.loss = LOSS_BUILDERS[bundle["loss"]]()
-        self.optimizer = OPTIMIZER_BUILDERS[bundle["optimizer"]](self.model.parameters(), bundle["hyperparameters"])
-        # The names are made once: what a step computes for itself would be measured with it.
-        self.layers_in_scope = [(f"layer/{path}", module) for path, module in self.layers]
-
-    def step(self, index: int, scope: Scopes) -> torch.Tensor:
-        """One training step on batch `index` (modulo the number of batches); returns the loss, a scalar."""
-        with scope("phase/data"):
-            batch = index % self.inputs.size(0)
-            outputs, targets = self.inputs[batch], self.targets[batch]
-        with scope("phase/optimizer"):
-            self.optimizer.zero_grad()
-        with scope("phase/forward"):
-            for name, module in self.layers_in_scope:
-                with scope(name):
-                    outputs = module(outputs)
-            with scope("layer/loss"):
-                loss: torch.Tensor = self.loss(outputs, targets)
-        with scope("phase/backward"):
-            loss.backward()
-        with scope("phase/optimizer"):
-            self.optimizer.step()
-        return loss.detach()
-
-    def output(self) -> torch.Tensor:
-        """Output for the first batch, (batch size, classes), without gradients."""
-        with torch.no_grad():
-            outputs = self.inputs[0]
-            for _, module in self.layers:
-                outputs = module(outputs)
-        return outputs
-
-
-def train(
-    trainer: Trainer, warmup: int, steps: int, tool: Tool, progress: Callable[[str], object]
-) -> tuple[list[int], list[float]]:
-    """Take `warmup` steps, then `steps` more inside the tool's region.
-
-    Returns:
-        Time of each step of the region [ns] and the loss of every step, the warm-up's included.
-    """
-    losses = []
-    for index in range(warmup):
-        progress(f"warm-up {index + 1}/{warmup}")
-        losses.append(trainer.step(index, no_scopes))
-    times = []
-    with REGIONS[tool.name](tool) as scope:
-        for index in range(steps):
-            progress(f"step {index + 1}/{steps}")
-            start = time.perf_counter_ns()
-            with scope(f"ProfilerStep#{index}"):
-                losses.append(trainer.step(warmup + index, scope))
-            times.append(time.perf_counter_ns() - start)
-    progress("writing")
-    return times, [loss.item() for loss in losses]
-
-
-def report(trainer: Trainer, times: list[int], losses: list[float]) -> dict[str, Any]:
-    """What the run has to say of itself, with the keys of the C++ report."""
-    return {
-        "step_ns": times,
-        "losses": losses,
-        "threads": torch.get_num_threads(),
-        "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
-        "build": {"torch": " ".join(torch.__config__.show().split())},
-        "settings": {
-            "language": "python",
-            "device": "cpu",
-            "grad": str(torch.is_grad_enabled()).lower(),
-            "training": str(trainer.model.training).lower(),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "onednn": str(torch.backends.mkldnn.is_available()).lower(),
-            "deterministic": str(torch.are_deterministic_algorithms_enabled()).lower(),
-        },
-    }
+ENGINES = ("torch", "numba")
+"""Each is the value `ENGINE` of the module `profkit.runner.<name>_engine`."""
+EXIT_CODES = {"usage": 2, "nan": 10, "memory": 11, "unsupported": 12, "other": 1}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m profkit.runner", description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="bundle.pt")
-    parser.add_argument("--report", type=Path, required=True, help="where to write the report (JSON)")
-    parser.add_argument("--warmup", type=int, default=0, help="steps before the region")
-    parser.add_argument("--steps", type=int, required=True, help="steps in the region")
-    parser.add_argument("--threads", type=int, default=1, help="intra-operator threads")
-    parser.add_argument("--tool", choices=sorted(REGIONS), default="none", help="tool that records the region")
-    parser.add_argument("--artefact", type=Path, help="file that the tool writes")
-    parser.add_argument("--extension", type=Path, help="shared object with Callgrind's client requests")
-    parser.add_argument("--progress", type=Path, help="file to append a line to at each step")
-    parser.add_argument("--results", type=Path, help="where to write outputs, losses and weights (torch.save)")
-    return parser.parse_args()
+    add = parser.add_argument
+    add("--bundle", type=Path, required=True, help="bundle.pt")
+    add("--report", type=Path, required=True, help="where to write the report (JSON)")
+    add("--mode", choices=("train", "infer"), default="train", help="train, or infer without gradients")
+    add("--warmup", type=int, default=0, help="steps before the region")
+    add("--steps", type=int, help="steps in the region")
+    add("--epochs", type=int, help="epochs in the region, in place of steps")
+    add("--threads", type=int, default=1, help="intra-operator threads")
+    add("--device", default="cpu", help="cpu, cuda or mps")
+    add("--tool", choices=sorted(REGIONS), default="none", help="tool that records the region")
+    add("--artefact", type=Path, help="file that the tool writes")
+    add("--extension", type=Path, help="shared object with Callgrind's client requests")
+    add("--engine", choices=ENGINES, default="torch", help="who computes")
+    add("--progress", type=Path, help="file to append a line to at each step")
+    add("--results", type=Path, help="where to write outputs, losses and weights (torch.save)")
+    add("--workers", type=int, default=0, help="threads that make batches ahead")
+    add("--data", type=Path, help="read the images from these files, not from the bundle")
+    add("--checkpoint", type=Path, help="where to write weights and optimizer state after each epoch")
+    add("--resume", type=Path, help="checkpoint to go on from")
+    add("--masks", action="store_true", help="take dropout from the bundle's masks")
+    add("--deterministic", action="store_true", help="only algorithms that repeat themselves to the bit")
+    add("--cudnn-benchmark", action="store_true", help="let cuDNN time its algorithms and choose")
+    add("--flush-denormals", action="store_true", help="take subnormal numbers as zero")
+    arguments = parser.parse_args()
+    if (arguments.steps is None) == (arguments.epochs is None):
+        parser.error("one of --steps and --epochs is needed")
+    for name, least in {"steps": 1, "epochs": 1, "warmup": 0, "threads": 1, "workers": 0}.items():
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            parser.error(f"--{name} takes a whole number from {least}, not '{value}'")
+    return arguments
+
+
+def _course(arguments: argparse.Namespace) -> Course:
+    return Course(
+        mode=arguments.mode,
+        steps=arguments.steps,
+        epochs=arguments.epochs,
+        warmup=arguments.warmup,
+        workers=arguments.workers,
+        device=arguments.device,
+        tool=Tool(arguments.tool, arguments.artefact, arguments.extension),
+    )
+
+
+def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
+    if arguments.deterministic:
+        # cuBLAS repeats itself only with a workspace of its own, chosen before it starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    kind: EngineKind = importlib.import_module(f"profkit.runner.{arguments.engine}_engine").ENGINE
+    choices = Choices(
+        device=arguments.device,
+        masks=arguments.masks,
+        deterministic=arguments.deterministic,
+        cudnn_benchmark=arguments.cudnn_benchmark,
+        flush_denormals=arguments.flush_denormals,
+    )
+    return kind.make(bundle, choices)
+
+
+def run(arguments: argparse.Namespace, progress: Callable[[str], object]) -> dict[str, Any]:
+    """Run the bundle as the command line says; returns the report."""
+    bundle = torch.load(arguments.bundle, weights_only=True)
+    if bundle["schema"] != BUNDLE_SCHEMA:
+        raise InputError(f"bundle of schema {bundle['schema']}, this runner reads {BUNDLE_SCHEMA}")
+    load_ns = _load(bundle, arguments.data)
+    engine = _engine(arguments, bundle)
+    course = _course(arguments)
+    start = _resume(engine, course, arguments.resume)
+    output = _output(engine, bundle) if arguments.results else None
+    save = (lambda checkpoint: write_checkpoint(arguments.checkpoint, checkpoint)) if arguments.checkpoint else _forget
+    measured = Loop(engine, bundle, course, progress).run(start, save)
+    said = report(engine, course, measured, load_ns)
+    if arguments.results:
+        torch.save(_results(engine, bundle, output, measured), arguments.results)
+    return said
+
+
+def _load(bundle: dict[str, Any], data: Path | None) -> int | None:
+    """Read the images from their files in place of the bundle's; the time it took [ns]."""
+    if data is None:
+        return None
+    start = time.perf_counter_ns()
+    loaded = load_images(bundle["dataset"], data, tuple(bundle["train"]["images"].shape[1:]))
+    elapsed = time.perf_counter_ns() - start
+    for split, (images, labels) in loaded.items():
+        count = len(bundle[split]["images"])
+        part = {"images": images[:count], "labels": labels[:count]}
+        if not all(torch.equal(tensor, bundle[split][name]) for name, tensor in part.items()):
+            raise InputError(f"the {split} images in {data} are not those of the bundle")
+        bundle[split] = part
+    return elapsed
+
+
+def _forget(_checkpoint: Checkpoint) -> None:
+    """Keep no checkpoint."""
+
+
+def _resume(engine: Engine, course: Course, path: Path | None) -> Checkpoint:
+    """Where the run starts: from the bundle, or from where an earlier one stood."""
+    if path is None:
+        return Checkpoint()
+    checkpoint = read_checkpoint(path)
+    if course.epochs is not None and checkpoint.epoch >= course.epochs:
+        raise InputError(f"{path} has {checkpoint.epoch} epochs done, and {course.epochs} are asked for")
+    engine.restore(checkpoint.weights, checkpoint.optimizer)
+    return checkpoint
+
+
+def _output(engine: Engine, bundle: dict[str, Any]) -> torch.Tensor:
+    """Output for the first training batch, before training."""
+    inputs, _ = Batches(bundle, "train", in_order=False).make(0)
+    return engine.to_host(engine.infer_step(engine.to_device(inputs), NO_SCOPES)).clone()
+
+
+def _results(engine: Engine, bundle: dict[str, Any], output: Any, measured: Measured) -> dict[str, Any]:
+    results = {
+        "output": output,
+        "losses": torch.tensor(measured.losses, dtype=torch.float64),
+        "weights": engine.weights(),
+    }
+    if bundle["target"] == "inputs":
+        split = "test" if len(bundle["test"]["images"]) else "train"
+        results["reconstruction"] = reconstruct(engine, Batches(bundle, split, in_order=True))
+    return results
+
+
+def _kind_of(error: Exception) -> str:
+    if isinstance(error, NotFiniteError):
+        return "nan"
+    if isinstance(error, UnsupportedError):
+        return "unsupported"
+    return "memory" if _is_out_of_memory(error) else "other"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: torch's allocator on the host raises a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def main() -> None:
-    """Run the bundle as the command line says."""
+    """Run, and say on standard error and in the report what went wrong."""
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
-    bundle = torch.load(arguments.bundle, weights_only=True)
-    if bundle["schema"] != BUNDLE_SCHEMA:
-        raise SystemExit(f"bundle of schema {bundle['schema']}, this runner reads {BUNDLE_SCHEMA}")
-    trainer = Trainer(bundle)
-    output = trainer.output() if arguments.results else None
-    tool = Tool(arguments.tool, arguments.artefact, arguments.extension)
-    if arguments.progress:
-        with arguments.progress.open("a", buffering=1) as file:
-            times, losses = train(
-                trainer, arguments.warmup, arguments.steps, tool, lambda line: file.write(f"{line}\n")
-            )
-    else:
-        times, losses = train(trainer, arguments.warmup, arguments.steps, tool, lambda _: None)
-    if arguments.results:
-        weights = {name: weight.detach() for name, weight in trainer.model.state_dict().items()}
-        results = {"output": output, "losses": torch.tensor(losses, dtype=torch.float64), "weights": weights}
-        torch.save(results, arguments.results)
-    arguments.report.write_text(json.dumps(report(trainer, times, losses)))
+    try:
+        if arguments.progress:
+            with arguments.progress.open("a", buffering=1) as file:
+                said = run(arguments, lambda line: file.write(f"{line}\n"))
+        else:
+            said = run(arguments, lambda _: None)
+    except (ArithmeticError, MemoryError, ProfkitError, RuntimeError, UnsupportedError, ValueError) as error:
+        kind, message = _kind_of(error), str(error).partition("\n")[0]
+        arguments.report.write_text(json.dumps({"failure": message, "kind": kind}))
+        sys.stderr.write(f"profkit.runner: {message}\n")
+        sys.exit(EXIT_CODES[kind])
+    arguments.report.write_text(json.dumps(said))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -17,21 +18,82 @@ from typing import Protocol
 class Scopes(Protocol):
     """Makes the context manager of a scope called `ProfilerStep#0`, `phase/forward` or `layer/conv1`."""
 
+    @property
+    def layers(self) -> bool:
+        """Whether anyone listens to layers and operators; where not, a program opens no scopes for them."""
+        ...
+
     def __call__(self, name: str, /) -> AbstractContextManager[object]:
         """The scope, to be entered once."""
         ...
 
 
-def no_scopes(_name: str) -> AbstractContextManager[object]:
+class NoScopes:
     """Scopes that nobody listens to."""
-    return nullcontext()
+
+    layers = False
+    _nothing = nullcontext()
+
+    def __call__(self, _name: str, /) -> AbstractContextManager[object]:
+        """Nothing."""
+        return self._nothing
 
 
-def torch_scopes(name: str) -> AbstractContextManager[object]:
+NO_SCOPES = NoScopes()
+
+
+class PhaseClock:
+    """Times the phases of one step and nothing else: what a run without a tool is split into.
+
+    Args:
+        phases: names, without `phase/`.
+        synchronize: called at the end of each phase, so that what was asked of a device is done.
+    """
+
+    layers = False
+
+    def __init__(self, phases: Sequence[str], synchronize: Callable[[], None]) -> None:
+        self._phases = {f"phase/{phase}": _TimedPhase(synchronize) for phase in phases}
+        self._nothing = nullcontext()
+
+    def __call__(self, name: str, /) -> AbstractContextManager[object]:
+        """The phase's clock, running while it is entered."""
+        return self._phases.get(name, self._nothing)
+
+    def take(self) -> list[int]:
+        """Time of each phase since the last call [ns], in the order of the names."""
+        return [phase.take() for phase in self._phases.values()]
+
+
+class _TimedPhase:
+    __slots__ = ("elapsed", "start", "synchronize")
+
+    def __init__(self, synchronize: Callable[[], None]) -> None:
+        self.synchronize = synchronize
+        self.elapsed = 0
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter_ns()
+
+    def __exit__(self, *_: object) -> None:
+        self.synchronize()
+        self.elapsed += time.perf_counter_ns() - self.start
+
+    def take(self) -> int:
+        elapsed, self.elapsed = self.elapsed, 0
+        return elapsed
+
+
+class TorchScopes:
     """Scopes as `user_annotation` rows of PyTorch Profiler."""
-    import torch
 
-    return torch.profiler.record_function(name)
+    layers = True
+
+    def __call__(self, name: str, /) -> AbstractContextManager[object]:
+        """The scope, to be entered once."""
+        import torch
+
+        return torch.profiler.record_function(name)
 
 
 class CallgrindScopes:
@@ -40,6 +102,8 @@ class CallgrindScopes:
     Args:
         extension: path of `profkit_callgrind`, the shared object.
     """
+
+    layers = True
 
     def __init__(self, extension: Path) -> None:
         loader = importlib.machinery.ExtensionFileLoader("profkit_callgrind", str(extension))
@@ -71,6 +135,8 @@ class _CallgrindScope:
 
 class WallclockScopes:
     """Scopes as rows of (name, depth, start, duration) on the monotonic clock, nanoseconds."""
+
+    layers = True
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, int, int, int]] = []

@@ -6,6 +6,9 @@
 
 namespace profkit {
 
+/// @throws std::runtime_error with the path and the system's reason why it is no file that can be read.
+void check_readable(const std::filesystem::path& path);
+
 /// The whole file.
 ///
 /// @throws std::runtime_error with the path and the system's reason.
@@ -15,5 +18,10 @@ std::vector<char> read_file(const std::filesystem::path& path);
 ///
 /// @throws std::runtime_error with the path and the system's reason.
 void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// Replaces the file whole or not at all, also where the program is killed meanwhile.
+///
+/// @throws std::runtime_error with the path and the system's reason.
+void write_file_whole(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace profkit

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,11 @@ public:
     using Array = std::vector<Json>;
     using Object = std::vector<std::pair<std::string, Json>>;
 
+    /// What is JSON already.
+    struct Text {
+        std::string text;
+    };
+
     Json(std::nullptr_t) : value_(nullptr) {}
     Json(std::int64_t value) : value_(value) {}
     Json(double value) : value_(value) {}
@@ -23,9 +29,14 @@ public:
     Json(const char* value) : value_(std::string(value)) {}
     Json(Array value) : value_(std::move(value)) {}
     Json(Object value) : value_(std::move(value)) {}
+    Json(Text value) : value_(std::move(value)) {}
 
     template <typename Value>
     Json(const std::vector<Value>& values) : value_(Array(values.begin(), values.end())) {}
+
+    /// Null where there is no value.
+    template <typename Value>
+    Json(const std::optional<Value>& value) : Json(value ? Json(*value) : Json(nullptr)) {}
 
     /// The text. Numbers are the shortest that read back equal; a number that is none is written as Python writes it.
     std::string text() const;
@@ -33,7 +44,7 @@ public:
 private:
     void append_to(std::string& text) const;
 
-    std::variant<std::nullptr_t, std::int64_t, double, std::string, Array, Object> value_;
+    std::variant<std::nullptr_t, std::int64_t, double, std::string, Array, Object, Text> value_;
 };
 
 }  // namespace profkit

@@ -26,14 +26,29 @@ public:
     virtual void enter(std::string_view name) = 0;
     virtual void leave() = 0;
 
+    /// Whether it is told of layers; where not, a network opens no scopes for them.
+    virtual bool hears_layers() const { return true; }
+
     /// Stops recording and writes the artefact, where it is this process that does so.
     ///
     /// @throws std::runtime_error the artefact cannot be written.
     virtual void finish(const std::filesystem::path& /*artefact*/) {}
 };
 
-/// Who listens to the scopes of this thread: set by `Region`, nobody outside of one.
+/// Who listens to the scopes of this thread: set by `Region` and `Listening`, nobody outside of them.
 inline thread_local constinit ScopeListener* scope_listener = nullptr;
+
+/// Has another listener, or nobody, listen to the scopes from here to the end of the block.
+class [[nodiscard]] Listening {
+public:
+    explicit Listening(ScopeListener* listener) : before_(scope_listener) { scope_listener = listener; }
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+    ~Listening() { scope_listener = before_; }
+
+private:
+    ScopeListener* before_;
+};
 
 /// A step, phase or layer, from here to the end of the block. Where nobody listens it costs a comparison.
 class [[nodiscard]] Scope {

@@ -1,0 +1,86 @@
+"""Options of a workload: declared with a default and what they may be, given as `name=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from profkit.errors import UsageError
+from profkit.registry import unknown
+
+Value = int | float | str
+Options = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        default: its value where none is given; the type of it is the type of every value.
+        meaning: one line.
+        choices: the only values there are; empty for any.
+        least: the smallest number.
+    """
+
+    default: Value
+    meaning: str
+    choices: tuple[Value, ...] = ()
+    least: float = 1
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, str]:
+    """Read `name=value` pairs.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    options = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name or not value:
+            raise UsageError(f"--option '{text}' is not name=value", "for example --option filters1=16")
+        options[name] = value
+    return options
+
+
+def complete(what: str, known: Mapping[str, Option], given: Mapping[str, Value]) -> dict[str, Value]:
+    """All options: the given ones, typed and checked, over the defaults.
+
+    Args:
+        what: such an option is called in an error.
+        known: every option there is.
+        given: values as typed or as text.
+
+    Raises:
+        UsageError: an option that does not exist or a value that it cannot have.
+    """
+    for name in given:
+        if name not in known:
+            raise unknown(what, name, known)
+    return {
+        name: _checked(name, option, given[name]) if name in given else option.default for name, option in known.items()
+    }
+
+
+def _checked(name: str, option: Option, value: Value) -> Value:
+    """The value in the option's type."""
+    typed = _typed(name, option, value)
+    if option.choices and typed not in option.choices:
+        raise UsageError(
+            f"option {name} is {value}", f"it is one of {', '.join(str(choice) for choice in option.choices if choice)}"
+        )
+    if not isinstance(typed, str) and not typed >= option.least:
+        raise UsageError(f"option {name} is {value}", f"it is a number from {option.least:g}")
+    return typed
+
+
+def _typed(name: str, option: Option, value: Value) -> Value:
+    if isinstance(option.default, str):
+        return str(value)
+    kind = type(option.default)
+    try:
+        return kind(value)
+    except ValueError as error:
+        number = "whole number" if kind is int else "number"
+        raise UsageError(f"option {name} is '{value}'", f"it is a {number}") from error

@@ -1,0 +1,165 @@
+"""PyTorch computes; `cpp/src/trainer.cpp` is the twin."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from profkit.runner.engine import Choices, Description, DeviceMemory, EngineKind, Outcome, UnsupportedError
+from profkit.runner.layers import LOSS_BUILDERS, OPTIMIZER_BUILDERS
+from profkit.runner.network import build_network
+from profkit.runner.scope import Scopes
+
+DEVICES = ("cpu", "cuda", "mps")
+
+
+class TorchEngine:
+    """The network of a bundle with its loss and its optimizer, on a device of torch.
+
+    Args:
+        bundle: what `torch.load` reads from `bundle.pt`.
+        choices: how to compute.
+    """
+
+    def __init__(self, bundle: Mapping[str, Any], choices: Choices) -> None:
+        self.choices = choices
+        self.device = torch.device(choices.device)
+        self.seed: int = bundle["seed"]
+        self.network = build_network(bundle["layers"], bundle["masks"] if choices.masks else None)
+        self.network.load_weights(bundle["weights"])
+        self.network.to(self.device)
+        self.loss = LOSS_BUILDERS[bundle["loss"]]()
+        self.optimizer = OPTIMIZER_BUILDERS[bundle["optimizer"]](
+            self.network.named_weights().values(), bundle["hyperparameters"]
+        )
+
+    def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Copy to the device."""
+        return tensor.to(self.device)
+
+    def to_host(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Copy from the device."""
+        return tensor.detach().cpu()
+
+    def train_step(self, inputs: torch.Tensor, targets: torch.Tensor, scope: Scopes) -> Outcome:
+        """One step of training on a batch."""
+        if not self.network.training:
+            self.network.train()
+        with scope("phase/optimizer"):
+            self.optimizer.zero_grad()
+        with scope("phase/forward"):
+            outputs = self.network(inputs, scope)
+            with scope("layer/loss"):
+                loss = self.loss(outputs, targets)
+        with scope("phase/backward"):
+            loss.backward()
+        with scope("phase/optimizer"):
+            self.optimizer.step()
+        return Outcome(loss.detach(), outputs.detach())
+
+    def infer_step(self, inputs: torch.Tensor, scope: Scopes) -> torch.Tensor:
+        """Output for a batch."""
+        if self.network.training:
+            self.network.eval()
+        with torch.no_grad(), scope("phase/forward"):
+            return self.network(inputs, scope)
+
+    def synchronize(self) -> None:
+        """Wait for the device."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Parameters and buffers, on the host."""
+        return self.network.weights()
+
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
+        """What the optimizer keeps for each weight, on the host."""
+        state = self.optimizer.state
+        return {
+            f"{path}/{name}": value.detach().cpu().clone()
+            for path, weight in self.network.named_weights().items()
+            for name, value in state.get(weight, {}).items()
+            if isinstance(value, torch.Tensor)
+        }
+
+    def restore(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> None:
+        """Take over weights, buffers and optimizer state."""
+        self.network.load_weights(weights)
+        self.optimizer.state.clear()
+        own = self.network.named_weights()
+        for key, value in state.items():
+            path, _, name = key.rpartition("/")
+            if path not in own or (value.dim() and value.shape != own[path].shape):
+                raise ValueError(f"the optimizer's '{key}' belongs to no weight of this network")
+            # Adam counts its steps on the host, whatever the device.
+            place = "cpu" if name == "step" else self.device
+            self.optimizer.state[own[path]][name] = value.clone().to(place)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Seed torch's generators."""
+        torch.manual_seed(self.seed + epoch)
+
+    def memory(self) -> DeviceMemory:
+        """What CUDA's allocator holds."""
+        if self.device.type == "cuda":
+            return DeviceMemory(
+                torch.cuda.memory_allocated(), torch.cuda.memory_reserved(), torch.cuda.max_memory_allocated()
+            )
+        if self.device.type == "mps":
+            return DeviceMemory(torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory())
+        return DeviceMemory()
+
+    def describe(self) -> Description:
+        """Versions and flags of torch as they are in effect."""
+        versions = {"torch": torch.__version__, "python": platform.python_version()}
+        settings = {
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "onednn": _truth(torch.backends.mkldnn.is_available()),
+            "deterministic": _truth(torch.are_deterministic_algorithms_enabled()),
+            "cudnn_benchmark": _truth(torch.backends.cudnn.benchmark),
+            "flush_denormals": _truth(self.choices.flush_denormals),
+        }
+        if self.device.type == "cuda":
+            versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+            settings |= {
+                "device_name": torch.cuda.get_device_name(),
+                "cudnn_tf32": _truth(torch.backends.cudnn.allow_tf32),
+                "matmul_tf32": _truth(torch.backends.cuda.matmul.allow_tf32),
+            }
+        return Description(versions, {"torch": " ".join(torch.__config__.show().split())}, settings)
+
+
+def _truth(value: bool) -> str:
+    return str(value).lower()
+
+
+def _set_backends(choices: Choices) -> None:
+    torch.use_deterministic_algorithms(choices.deterministic)
+    torch.backends.cudnn.benchmark = choices.cudnn_benchmark
+    if choices.flush_denormals and not torch.set_flush_denormal(True):
+        raise UnsupportedError("this processor cannot flush subnormal numbers to zero")
+
+
+def make(bundle: Mapping[str, Any], choices: Choices) -> TorchEngine:
+    """The engine, with torch's flags set as chosen.
+
+    Raises:
+        UnsupportedError: the device is not there.
+    """
+    if choices.device not in DEVICES:
+        raise UnsupportedError(f"torch has no device '{choices.device}'; known: {', '.join(DEVICES)}")
+    if choices.device == "cuda" and not torch.cuda.is_available():
+        raise UnsupportedError("there is no CUDA device that this torch can use")
+    if choices.device == "mps" and not torch.backends.mps.is_available():
+        raise UnsupportedError("there is no Apple GPU (mps) that this torch can use")
+    _set_backends(choices)
+    return TorchEngine(bundle, choices)
+
+
+ENGINE = EngineKind("torch", make)
