@@ -16,6 +16,7 @@ from profkit.artefact import sha256
 from profkit.implementations import Implementation
 from profkit.loader import load_run
 from profkit.measure import PROFILE_FILE, RUN_FILE
+from profkit.programs import Course
 from profkit.recorders import Recorder
 from profkit.registry import find
 

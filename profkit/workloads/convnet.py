@@ -23,18 +23,16 @@ def _convolution(stage: int, channels: int, filters: int, kernel_size: int, padd
 
 
 def build(options: Options) -> Network:
-    """The network for `layers` stages of 16, 32, 64, ... channels."""
+    """The network for `layers` stages of 16, 32, 64, ... channels; one that is left with a single pixel does not pool."""
     layers: list[Layer] = []
-    channels = 3
+    channels, side = 3, 32
     for stage in range(1, int(options["layers"]) + 1):
         filters = 16 * 2 ** (stage - 1)
         layers += _convolution(stage, channels, filters, int(options["kernel_size"]), str(options["padding"]))
-        layers += (
-            batch_norm2d(f"norm{stage}", filters),
-            Layer(f"relu{stage}", "relu"),
-            max_pool2d(f"pool{stage}", 2, 2),
-        )
-        channels = filters
+        layers += (batch_norm2d(f"norm{stage}", filters), Layer(f"relu{stage}", "relu"))
+        if side > 1 or options["padding"] == "seed":
+            layers.append(max_pool2d(f"pool{stage}", 2, 2))
+        channels, side = filters, side // 2
     layers += (
         Layer("average", "adaptive_avg_pool2d", {"output_size": 1}),
         Layer("flatten", "flatten"),
