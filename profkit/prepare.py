@@ -63,11 +63,9 @@ def prepare(task: Task) -> Bundle:
 
 def _contents(task: Task, network: Network, data: Path) -> Contents:
     dataset = find("profkit.datasets", Dataset, task.workload.dataset)
-    train = Samples(*dataset.read(data, "train", network.input_shape))
-    test = Samples(*dataset.read(data, "test", network.input_shape))
-    if task.subset is not None:
-        train = _first(train, task.subset)
-        test = _first(test, max(task.subset // 4, 1))
+    few = None if task.subset is None else max(task.subset // 4, 1)
+    train = Samples(*dataset.read(data, "train", network.input_shape, task.subset))
+    test = Samples(*dataset.read(data, "test", network.input_shape, few))
     return Contents(
         workload=task.workload.name,
         dataset=task.workload.dataset,
@@ -79,10 +77,6 @@ def _contents(task: Task, network: Network, data: Path) -> Contents:
         subset=task.subset,
         weights=task.weights,
     )
-
-
-def _first(samples: Samples, count: int) -> Samples:
-    return Samples(samples.images[:count], samples.labels[:count])
 
 
 def _key(task: Task, network: Network, data: Path) -> str:

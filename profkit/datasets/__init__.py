@@ -25,8 +25,9 @@ class Dataset:
         name: of the dataset.
         summary: one line, with its files.
         samples: training images of the synthetic twin, where nobody says how many; a quarter as many are to test on.
-        read: from (directory, one of `SPLITS`, shape of one image [channels, height, width]) to images (n, *shape) and
-            labels (n,), all zero where there are no classes, in an order that every reader has. Raises InputError.
+        read: from (directory, one of `SPLITS`, shape of one image [channels, height, width], number of images or None
+            for all) to images (n, *shape) and labels (n,), all zero where there are no classes, in an order that every
+            reader has. Raises InputError.
         write_synthetic: write a small dataset of separable classes in the same files, from (directory, training images,
             seed, shape of one image).
     """
@@ -34,5 +35,5 @@ class Dataset:
     name: str
     summary: str
     samples: int
-    read: Callable[[Path, str, Shape], tuple[Images, Labels]]
+    read: Callable[[Path, str, Shape, int | None], tuple[Images, Labels]]
     write_synthetic: Callable[[Path, int, int, Shape], None]

@@ -58,8 +58,10 @@ def _files_in(directory: Path, split: str) -> tuple[_Layout, list[Path]]:
     raise InputError(f"no {stem}.bin or {stem} in {directory}, and no {places}", HINT)
 
 
-def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
-    """Read the images (n, 3, 32, 32) and labels (n,) of a split, in file order; of both kinds of files the binary ones.
+def read(directory: Path, split: str, shape: Shape, limit: int | None = None) -> tuple[Images, Labels]:
+    """Read the images (n, 3, 32, 32) and labels (n,) of a split, in file order, at most `limit` of them.
+
+    Where there are both kinds of files, the binary ones are read.
 
     Raises:
         InputError: a file is missing, empty, cut off, of another format, has a label above 9, or is a pickle with more
@@ -76,7 +78,8 @@ def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
         if len(wrong):
             raise InputError(f"{path} has label {labels[wrong[0]]} at image {wrong[0]}", "classes are 0 to 9")
         parts.append((images, labels))
-    return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return images[:limit], labels[:limit]
 
 
 def _write(directory: Path, samples: int, seed: int, suffix: str, pack: Callable[[Images, Labels], bytes]) -> None:

@@ -43,10 +43,11 @@ def _folders_of(directory: Path, split: str) -> tuple[Path, list[str]]:
     return directory / (own if own in present else present[0]), _classes_in(directory / present[0])
 
 
-def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
-    """Read the images (n, *shape) and labels (n,) of a split, sorted by class and then by file name.
+def read(directory: Path, split: str, shape: Shape, limit: int | None = None) -> tuple[Images, Labels]:
+    """Read the images (n, *shape) and labels (n,) of a split: the first of each class, then the second of each, ...
 
-    The shorter side is scaled to 256/224 of the wanted one and the centre is cut out.
+    So the first `limit` of them, where only so many are wanted, are of all classes. The shorter side is scaled to
+    256/224 of the wanted one and the centre is cut out.
 
     Raises:
         InputError: there are no class folders, one has no pictures, a class occurs only among the test images, a
@@ -54,17 +55,17 @@ def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
     """
     require_pictures("imagenet", shape)
     folder, classes = _folders_of(directory, split)
-    paths: list[Path] = []
-    labels: list[int] = []
+    pictures: list[tuple[int, int, Path]] = []
     for name in _classes_in(folder):
         if name not in classes:
             raise InputError(f"{folder} has the class {name}, and the training images do not", "give both the same")
         found = pictures_in(folder / name)
         if not found:
             raise InputError(f"{folder / name} has no pictures", "each class has a folder with its pictures")
-        paths += found
-        labels += len(found) * [classes.index(name)]
-    return read_pictures(paths, shape, ENLARGED), np.array(labels, np.int64)
+        pictures += [(place, classes.index(name), path) for place, path in enumerate(found)]
+    chosen = sorted(pictures)[:limit]
+    labels = np.array([label for _, label, _ in chosen], np.int64)
+    return read_pictures([path for _, _, path in chosen], shape, ENLARGED), labels
 
 
 def write_synthetic(directory: Path, samples: int, seed: int, shape: Shape) -> None:

@@ -47,8 +47,8 @@ def _file_in(directory: Path, name: str) -> Path:
     raise InputError(f"no {name} or {name}.gz in {directory}", HINT)
 
 
-def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
-    """Read the images (n, 1, 28, 28) and labels (n,) of a split, in file order.
+def read(directory: Path, split: str, shape: Shape, limit: int | None = None) -> tuple[Images, Labels]:
+    """Read the images (n, 1, 28, 28) and labels (n,) of a split, in file order, at most `limit` of them.
 
     Raises:
         InputError: a file is missing, of another format, too short, without images, or has a label above 9; or `shape`
@@ -68,7 +68,7 @@ def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
     if labels.max() >= CLASSES:
         index = int(np.argmax(labels >= CLASSES))
         raise InputError(f"{labels_path} has label {labels[index]} at image {index}", "digits are 0 to 9")
-    return images, labels.astype(np.int64)
+    return images[:limit], labels[:limit].astype(np.int64)
 
 
 def write_synthetic(directory: Path, samples: int, seed: int, shape: Shape) -> None:

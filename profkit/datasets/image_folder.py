@@ -34,8 +34,8 @@ def _files_of(directory: Path, split: str) -> list[Path]:
     return chosen
 
 
-def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
-    """Read the images (n, *shape) of a split, sorted by file name, and labels (n,) of zeros.
+def read(directory: Path, split: str, shape: Shape, limit: int | None = None) -> tuple[Images, Labels]:
+    """Read the images (n, *shape) of a split, sorted by file name, at most `limit`, and labels (n,) of zeros.
 
     The shorter side is scaled to the wanted one and the centre is cut out. Fewer than ten pictures have no test images.
 
@@ -43,7 +43,7 @@ def read(directory: Path, split: str, shape: Shape) -> tuple[Images, Labels]:
         InputError: there are no pictures, one of them is damaged, or `shape` has not three channels.
     """
     require_pictures("celeba", shape)
-    images = read_pictures(_files_of(directory, split), shape)
+    images = read_pictures(_files_of(directory, split)[:limit], shape)
     return images, np.zeros(len(images), np.int64)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from profkit.datasets import SPLITS
 from profkit.errors import InputError, ProfkitError
 from profkit.runner import BUNDLE_SCHEMA
 from profkit.runner.batches import Batches
@@ -116,11 +117,10 @@ def _load(bundle: dict[str, Any], data: Path | None) -> int | None:
     if data is None:
         return None
     start = time.perf_counter_ns()
-    loaded = load_images(bundle["dataset"], data, tuple(bundle["train"]["images"].shape[1:]))
+    counts = {split: len(bundle[split]["images"]) for split in SPLITS}
+    loaded = load_images(bundle["dataset"], data, tuple(bundle["train"]["images"].shape[1:]), counts)
     elapsed = time.perf_counter_ns() - start
-    for split, (images, labels) in loaded.items():
-        count = len(bundle[split]["images"])
-        part = {"images": images[:count], "labels": labels[:count]}
+    for split, part in loaded.items():
         if not all(torch.equal(tensor, bundle[split][name]) for name, tensor in part.items()):
             raise InputError(f"the {split} images in {data} are not those of the bundle")
         bundle[split] = part

@@ -34,6 +34,8 @@ TITLES = {
     "layers": "stages",
     "workers": "data workers",
 }
+SUBTITLE = 72
+"""Characters of a line under the title."""
 FACETS = 5
 """Values that an axis may have to get a panel each."""
 LOGARITHMIC_SPAN = 20
@@ -81,7 +83,7 @@ def charts(results: Results) -> dict[str, Any]:
         for name, metric, title, scale in _metrics(results):
             records = _records(results, summaries, metric, scale, axis)
             if records:
-                titled = f"{title[0]} by {axis.replace('_', ' ')}"
+                titled = f"{title[0]} by {_label(axis)}"
                 drawn[f"{name}-by-{axis}"] = _against(axis, records, results, titled, title[1])
     if results.configuration["mode"] == "latency":
         drawn["percentiles"] = _percentiles(results, summaries)
@@ -139,25 +141,36 @@ def _place(cell: Cell, results: Results) -> Record:
 def _against(axis: str, records: list[Record], results: Results, title: str, y_title: str) -> Any:
     """Lines and points with intervals, one series an implementation."""
     x = _x(axis, [record["x"] for record in records])
-    positive = "saved" not in y_title
+    saved = "saved" in y_title
     y = alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=True, nice=True))
     others = _others(results, axis)
     panels, lines = _panels(others, results)
-    chart = alt.Chart().encode(
-        x=x, color=_colour(results, legend=axis != "implementation"), detail=[f"{name}:N" for name in lines]
+    shown = (
+        []
+        if axis == "implementation"
+        else [name for name in _series(results) if name in {r["series"] for r in records}]
     )
+    chart = alt.Chart().encode(x=x, color=_colour(results, shown), detail=[f"{name}:N" for name in lines])
     tips = [alt.Tooltip("series:N"), *(alt.Tooltip(f"{name}:N") for name in (*others, "x")), *_TIPS]
-    layers = [
-        chart.mark_errorbar(ticks=True, thickness=1.2).encode(
-            y=alt.Y("low:Q", title=y_title), y2="high:Q", detail="cell:N"
-        ),
-        chart.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=tips),
-    ]
-    if axis != "implementation":
-        layers.insert(0, chart.mark_line(strokeWidth=2).encode(y=y))
-    if not positive:
+    value = (
+        chart.mark_bar(width=48) if axis == "implementation" else chart.mark_point(filled=True, size=60, opacity=1)
+    ).encode(y=y, tooltip=tips)
+    whisker = _whisker(chart, y_title, "#333333" if axis == "implementation" else None)
+    layers = (
+        [value, whisker] if axis == "implementation" else [chart.mark_line(strokeWidth=2).encode(y=y), whisker, value]
+    )
+    if saved:
         layers.insert(0, alt.Chart().mark_rule(color="#666666", strokeDash=[4, 3]).encode(y=alt.datum(0)))
     return _finished(alt.layer(*layers), records, panels, results, title)
+
+
+def _whisker(chart: Any, y_title: str, colour: str | None = None) -> Any:
+    """The interval of each point."""
+    ticks = {"size": 8, **({"color": colour} if colour else {})}
+    rule = {"color": colour} if colour else {}
+    bar = chart.mark_errorbar(ticks=ticks, rule=rule, thickness=1.2)
+    bar = bar.encode(y=alt.Y("low:Q", title=y_title), y2="high:Q", detail="cell:N")
+    return bar.encode(color=alt.value(colour)) if colour else bar
 
 
 _TIPS = [alt.Tooltip(f"{name}:Q", format=".4g") for name in ("value", "low", "high")]
@@ -179,10 +192,13 @@ def _x(axis: str, values: Sequence[Value]) -> Any:
     return alt.X("x:Q", title=title, scale=scale, axis=ticks)
 
 
-def _colour(results: Results, *, legend: bool = True) -> Any:
+def _colour(results: Results, shown: Sequence[str] | None = None) -> Any:
+    """The colour of each series, the same in every chart; the legend has those that are shown."""
     series = _series(results)
+    names = series if shown is None else list(shown)
     scale = alt.Scale(domain=series, range=[PALETTE[index % len(PALETTE)] for index in range(len(series))])
-    return alt.Color("series:N", title=None, scale=scale, legend=alt.Legend() if legend else None)
+    legend = alt.Legend(values=names, symbolOpacity=1, symbolStrokeWidth=0, symbolSize=110, symbolType="circle")
+    return alt.Color("series:N", title=None, scale=scale, legend=legend if names else None)
 
 
 def _series(results: Results) -> list[str]:
@@ -196,19 +212,26 @@ def _others(results: Results, axis: str) -> list[str]:
 
 def _panels(others: Sequence[str], results: Results) -> tuple[dict[str, Any], list[str]]:
     """A row and a column of panels for two axes of few values; the rest has a line each."""
-    counts = {name: len({str(cell.axes.get(name)) for cell in results.cells}) for name in others}
-    chosen = [name for name in sorted(others, key=lambda name: counts[name]) if counts[name] <= FACETS][-2:]
+    values = {name: list(dict.fromkeys(cell.axes.get(name) for cell in results.cells)) for name in others}
+    chosen = [name for name in sorted(others, key=lambda name: len(values[name])) if len(values[name]) <= FACETS][-2:]
     panels = {}
     for place, name in zip(("column", "row"), reversed(chosen), strict=False):
-        label = name.replace("_", " ")
+        label = _label(name)
         header = alt.Header(title=None, labelExpr=f"'{label} ' + datum.value", labelFontWeight="bold")
         channel = alt.Column if place == "column" else alt.Row
-        panels[place] = channel(f"{name}:N", sort=None, header=header)
+        panels[place] = channel(f"{name}:N", sort=values[name], header=header)
     return panels, [name for name in others if name not in chosen]
 
 
-def _finished(chart: Any, records: Iterable[Record], panels: Mapping[str, Any], results: Results, title: str) -> Any:
-    """The chart with its data, its panels, its title and one look."""
+def _label(axis: str) -> str:
+    """An axis in words, without its unit."""
+    return TITLES.get(axis, axis.replace("_", " ")).partition(" [")[0]
+
+
+def _finished(
+    chart: Any, records: Iterable[Record], panels: Mapping[str, Any], results: Results, title: str, marked: str = "bars"
+) -> Any:
+    """The chart with its data, its panels, its title and one look; `marked` names what shows the interval."""
     size = {"width": 220, "height": 180} if panels else {"width": 420, "height": 260}
     chart = chart.properties(**size)
     data = alt.InlineData(values=list(records))
@@ -218,11 +241,12 @@ def _finished(chart: Any, records: Iterable[Record], panels: Mapping[str, Any], 
             chart = chart.resolve_scale(y="independent")
     else:
         chart.data = data
-    return _dressed(chart, results, title)
+    return _dressed(chart, results, title, marked)
 
 
-def _dressed(chart: Any, results: Results, title: str) -> Any:
-    lines = [line for text in (setting_line(results), interval_line(summarise(results))) for line in _wrapped(text)]
+def _dressed(chart: Any, results: Results, title: str, marked: str) -> Any:
+    said = (setting_line(results), interval_line(summarise(results), marked))
+    lines = [line for text in said for line in textwrap.wrap(text, SUBTITLE)]
     heading = alt.TitleParams(title, subtitle=lines, anchor="start", fontSize=16, subtitleColor="#555555", offset=14)
     return (
         chart.properties(title=heading, background="white")
@@ -231,10 +255,6 @@ def _dressed(chart: Any, results: Results, title: str) -> Any:
         .configure_legend(orient="bottom", labelFontSize=12, titleFontSize=12)
         .configure_header(labelFontSize=12)
     )
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 76)
 
 
 CURVES = (
@@ -275,7 +295,7 @@ def _curve(records: list[Record], results: Results, title: tuple[str, str]) -> A
         x=alt.X(
             "epoch:Q", title="epoch", scale=_whole(last), axis=alt.Axis(values=_ticks(last), format="d", grid=False)
         ),
-        y=alt.Y("value:Q", title=title[1], scale=alt.Scale(zero=False)),
+        y=alt.Y("value:Q", title=title[1], scale=alt.Scale(zero=False, nice=False, padding=10)),
         color=_colour(results),
         detail=[f"{name}:N" for name in (*lines, "part")],
         tooltip=[
@@ -294,7 +314,7 @@ def _curve(records: list[Record], results: Results, title: tuple[str, str]) -> A
         ),
         chart.mark_point(filled=True, size=30, opacity=1).encode(shape=shape),
     )
-    return _finished(layer, records, panels, results, title[0])
+    return _finished(layer, records, panels, results, title[0], marked="")
 
 
 def _whole(last: int) -> Any:
@@ -331,10 +351,8 @@ def _percentiles(results: Results, summaries: Sequence[Summary]) -> Any:
     tips = [alt.Tooltip(f"{name}:N") for name in ("series", *others, "percentile")]
     y = alt.Y("value:Q", title="latency [ms]", scale=alt.Scale(zero=True))
     layer = alt.layer(
-        chart.mark_errorbar(ticks=True, thickness=1.2).encode(
-            y=alt.Y("low:Q", title="latency [ms]"), y2="high:Q", detail="cell:N"
-        ),
         chart.mark_line(strokeWidth=2).encode(y=y),
+        _whisker(chart, "latency [ms]"),
         chart.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=[*tips, *_TIPS]),
     )
     return _finished(layer, records, panels, results, "Latency of one sample")
@@ -348,7 +366,7 @@ def _split(results: Results, summaries: Sequence[Summary]) -> Any:
     records = [
         {
             **_place(summary.cell, results),
-            "group": ", ".join(f"{other.replace('_', ' ')} {summary.cell.axes.get(other)}" for other in others),
+            "group": ", ".join(f"{_label(other)} {summary.cell.axes.get(other)}" for other in others),
             "phase": name.replace("_", " "),
             "place": place,
             "value": _median(summary, f"{name}_s") * scale,
@@ -362,7 +380,7 @@ def _split(results: Results, summaries: Sequence[Summary]) -> Any:
         alt.Chart(alt.InlineData(values=records))
         .mark_bar(height=16)
         .encode(
-            x=alt.X("value:Q", title=f"mean time of {unit}", stack="zero"),
+            x=alt.X("value:Q", title=f"mean time of {unit}", stack="zero", axis=alt.Axis(tickCount=6)),
             y=alt.Y("series:N", title=None, sort=None),
             color=alt.Color("phase:N", title=None, scale=colours),
             order=alt.Order("place:Q"),
@@ -372,9 +390,10 @@ def _split(results: Results, summaries: Sequence[Summary]) -> Any:
         .properties(width=420, height=alt.Step(22))
     )
     if others:
+        groups = list(dict.fromkeys(record["group"] for record in records))
         header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=4)
-        chart = chart.encode(row=alt.Row("group:N", sort=None, header=header, spacing=14))
-    return _dressed(chart, results, "What the time is made of")
+        chart = chart.encode(row=alt.Row("group:N", sort=groups, header=header, spacing=14))
+    return _dressed(chart, results, "What the time is made of", "")
 
 
 def _median(summary: Summary, metric: str) -> float:

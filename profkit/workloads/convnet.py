@@ -23,7 +23,7 @@ def _convolution(stage: int, channels: int, filters: int, kernel_size: int, padd
 
 
 def build(options: Options) -> Network:
-    """The network for `layers` stages of 16, 32, 64, ... channels; one that is left with a single pixel does not pool."""
+    """The network for `layers` stages of 16, 32, 64, ... channels; a stage left with one pixel does not pool."""
     layers: list[Layer] = []
     channels, side = 3, 32
     for stage in range(1, int(options["layers"]) + 1):

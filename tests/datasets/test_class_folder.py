@@ -25,9 +25,9 @@ def greys_and_labels(directory: Path, split: str) -> tuple[list[int], list[int]]
     return images[:, 0, 0, 0].tolist(), labels.tolist()
 
 
-def test_classes_are_numbered_by_sorted_name_and_pictures_sorted_within(tmp_path: Path) -> None:
+def test_classes_are_numbered_by_sorted_name_and_take_turns(tmp_path: Path) -> None:
     fill(tmp_path, {"n02": [3, 4], "n01": [1, 2], "n10": [5]})
-    assert greys_and_labels(tmp_path, "train") == ([1, 2, 3, 4, 5], [0, 0, 1, 1, 2])
+    assert greys_and_labels(tmp_path, "train") == ([1, 3, 5, 2, 4], [0, 1, 2, 0, 1])
 
 
 def test_folders_train_and_val_are_the_splits(tmp_path: Path) -> None:
