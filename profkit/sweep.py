@@ -14,12 +14,24 @@ from typing import Any, TypeVar
 from profkit.errors import UsageError
 from profkit.implementations import Implementation
 from profkit.options import Value
+from profkit.registry import Named, discover, find, unknown
 from profkit.spec import Workload
 
-N = TypeVar("N", int, float)
+N = TypeVar("N", bound=int | float)
+T = TypeVar("T", bound=Named)
 
 MODES = ("train", "infer", "latency")
 LOADERS = ("bundle", "native")
+SHORTCUTS: Mapping[str, Callable[[str], int | float] | None] = {
+    "kernel_size": int,
+    "layers": int,
+    "optimizer": None,
+    "loss": None,
+    "lr": float,
+    "momentum": float,
+    "weight_decay": float,
+}
+"""Options of workloads with a flag of their own, and how their values are read; None for words."""
 
 
 @dataclass(frozen=True)
@@ -153,13 +165,13 @@ class Sweep:
 def cells(sweep: Sweep) -> tuple[Cell, ...]:
     """Every combination of the axes; implementations change fastest, so that what is compared is measured in a row."""
     names = sorted(sweep.options)
-    chosen = [
+    combined = [
         tuple(zip(names, values, strict=True)) for values in itertools.product(*(sweep.options[name] for name in names))
     ]
     found = []
     for workload in sweep.workloads:
         batch_sizes = (1,) if sweep.mode == "latency" else sweep.batch_sizes or (workload.batch_size,)
-        axes = (chosen, batch_sizes, sweep.seeds, sweep.workers, sweep.threads, sweep.devices, sweep.implementations)
+        axes = (combined, batch_sizes, sweep.seeds, sweep.workers, sweep.threads, sweep.devices, sweep.implementations)
         found += [
             Cell(workload.name, implementation.name, device, sweep.mode, batch_size, threads, workers, seed, options)
             for options, batch_size, seed, workers, threads, device, implementation in itertools.product(*axes)
@@ -225,22 +237,55 @@ def numbers(option: str, text: str, kind: Callable[[str], N], least: float) -> t
     return tuple(dict.fromkeys(found))
 
 
-def option_axes(
-    texts: Sequence[str], shortcuts: Mapping[str, tuple[Value, ...] | None]
-) -> dict[str, tuple[Value, ...]]:
+def chosen(package: str, kind: type[T], what: str, text: str) -> tuple[T, ...]:
+    """The values of a package by a comma list of their names, or with `all` every one.
+
+    Args:
+        package: that `registry.discover` looks in.
+        kind: of the values.
+        what: such a value is called in an error; also the option.
+        text: as typed.
+
+    Raises:
+        UsageError: a name that does not exist.
+    """
+    if text == "all":
+        return tuple(discover(package, kind).values())
+    return tuple(find(package, kind, name, what) for name in words(f"--{what}", text))
+
+
+def chosen_devices(implementations: Sequence[Implementation], text: str) -> tuple[str, ...]:
+    """Devices by a comma list, or with `all` every one that some implementation can run on.
+
+    Raises:
+        UsageError: none of them has such a device.
+    """
+    known = tuple(dict.fromkeys(device for implementation in implementations for device in implementation.devices))
+    names = known if text == "all" else words("--device", text)
+    for name in names:
+        if name not in known:
+            raise unknown("device", name, known)
+    return names
+
+
+def option_axes(texts: Sequence[str], shortcuts: Mapping[str, str | None]) -> dict[str, tuple[Value, ...]]:
     """Options of the workloads: `name=value,value` pairs beside those that have a flag of their own.
 
     Args:
         texts: as typed after --option.
-        shortcuts: values by the name of the option; None where the flag is not given.
+        shortcuts: comma list by the name of the option, see `SHORTCUTS`; None where the flag is not given.
 
     Raises:
         UsageError: one is not of that form, or an option is given twice.
 
-    >>> option_axes(["padding=same,seed"], {"kernel_size": (3, 5), "layers": None})
+    >>> option_axes(["padding=same,seed"], {"kernel_size": "3,5", "layers": None})
     {'kernel_size': (3, 5), 'padding': ('same', 'seed')}
     """
-    axes = {name: values for name, values in shortcuts.items() if values is not None}
+    axes: dict[str, tuple[Value, ...]] = {}
+    for name, values in shortcuts.items():
+        if values is not None:
+            kind, flag = SHORTCUTS[name], f"--{name.replace('_', '-')}"
+            axes[name] = words(flag, values) if kind is None else numbers(flag, values, kind, 0)
     for text in texts:
         name, separator, values = text.partition("=")
         if not separator or not name or not values:

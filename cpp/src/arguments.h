@@ -5,23 +5,26 @@
 #include <stdexcept>
 #include <string>
 
-#include "profkit/region.h"
+#include "profkit/engine.h"
+#include "profkit/loop.h"
 
 namespace profkit {
 
 /// What the command line asks for; twin of the parser in `profkit/runner/run.py`.
 struct Arguments {
-    enum class Action { train, help, kinds };
+    enum class Action { run, help, kinds };
 
-    Action action = Action::train;
+    Action action = Action::run;
     std::filesystem::path bundle;
     std::filesystem::path report;
-    std::int64_t warmup = 0;
-    std::int64_t steps = 0;
+    Course course;
+    Choices choices;
     int threads = 1;
-    Tool tool;
     std::filesystem::path progress;
     std::filesystem::path results;
+    std::filesystem::path data;
+    std::filesystem::path checkpoint;
+    std::filesystem::path resume;
 };
 
 /// A command line that makes no sense; the message is for its author.

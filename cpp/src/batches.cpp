@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
 
 #include <utility>
 
@@ -19,11 +20,11 @@ at::Tensor crop(const at::Tensor& images, const at::Tensor& crops, std::int64_t 
     const auto parts = crops.unbind(1);
     const auto rows = parts[0].unsqueeze(1) + at::arange(height, at::kLong);
     const auto across = at::arange(width, at::kLong);
-    const auto columns =
-        parts[1].unsqueeze(1) + at::where(parts[2].unsqueeze(1) > 0, width - 1 - across, across);
+    const auto columns = parts[1].unsqueeze(1) + at::where(parts[2].unsqueeze(1) > 0, width - 1 - across, across);
+    using at::indexing::TensorIndex;
     return padded.index({at::arange(count, at::kLong).view({count, 1, 1, 1}),
-                         at::arange(channels, at::kLong).view({channels, 1, 1}),
-                         rows.view({count, 1, height, 1}), columns.view({count, 1, 1, width})});
+                         at::arange(channels, at::kLong).view({channels, 1, 1}), rows.view({count, 1, height, 1}),
+                         columns.view({count, 1, 1, width})});
 }
 
 /// For channels, so that it applies to images (n, channels, height, width).

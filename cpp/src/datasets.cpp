@@ -1,6 +1,7 @@
 #include "profkit/datasets.h"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include <array>
 #include <cstdint>
@@ -21,7 +22,8 @@ constexpr std::int64_t classes = 10;
 
 std::vector<char> read_plain(const path& file) {
     if (const path packed = file.string() + ".gz"; !exists(file) && exists(packed)) {
-        throw std::runtime_error("there is only " + packed.string() + ", and this program reads unpacked files: gunzip it");
+        throw std::runtime_error("there is only " + packed.string() +
+                                 ", and this program reads unpacked files: gunzip it");
     }
     return read_file(file);
 }
@@ -110,7 +112,7 @@ Samples read_cifar10_file(const path& file) {
 
 Samples read_cifar10(const path& directory, const std::vector<std::string>& names) {
     const path inner = directory / "cifar-10-batches-bin";
-    const path& folder = is_directory(inner) ? inner : directory;
+    const path& folder = exists(directory / names.front()) ? directory : inner;
     std::vector<at::Tensor> images, labels;
     for (const auto& name : names) {
         auto samples = read_cifar10_file(folder / name);

@@ -119,8 +119,7 @@ NamedTensors Engine::weights() const { return copies(network_.weights()); }
 
 NamedTensors Engine::optimizer_state() const { return copies(read_state(*optimizer_, network_.parameters())); }
 
-void Engine::restore(const std::map<std::string, at::Tensor>& weights,
-                     const std::map<std::string, at::Tensor>& state) {
+void Engine::restore(const std::map<std::string, at::Tensor>& weights, const std::map<std::string, at::Tensor>& state) {
     network_.load(weights, "checkpoint");
     write_state(*optimizer_, network_.parameters(), state);
 }

@@ -177,8 +177,8 @@ Loop::Step Loop::take(Feed& feed, std::int64_t epoch) {
         }
     }
     if (!course_.infer) {
-        taken.loss = clocked_ ? finite(losses_.back().item<double>(), index, epoch)
-                              : std::numeric_limits<double>::quiet_NaN();
+        taken.loss =
+            clocked_ ? finite(losses_.back().item<double>(), index, epoch) : std::numeric_limits<double>::quiet_NaN();
     }
     return taken;
 }

@@ -31,8 +31,7 @@ void append(NamedTensors& weights, const std::string& path, const torch::Ordered
 
 }  // namespace
 
-Network::Network(const std::vector<LayerSpec>& layers,
-                 const std::optional<std::map<std::string, at::Tensor>>& masks) {
+Network::Network(const std::vector<LayerSpec>& layers, const std::optional<std::map<std::string, at::Tensor>>& masks) {
     for (const auto& spec : layers) {
         auto& stage = stages_.emplace_back();
         stage.path = spec.path;

@@ -85,7 +85,8 @@ void write_state(torch::optim::Optimizer& optimizer, const NamedTensors& paramet
         }
         const auto name = key.substr(slash + 1);
         const auto device = name == "step" ? c10::Device(at::kCPU) : weight->second.device();
-        kept[weight->first].emplace(name, tensor.to(device, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true));
+        kept[weight->first].emplace(name,
+                                    tensor.to(device, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true));
     }
     optimizer.state().clear();
     for (auto& [path, tensors] : kept) {

@@ -9,8 +9,8 @@
 
 namespace profkit {
 
-/// What an optimizer keeps for each weight, by `<weight>/<name>` with the names that Python has for it; empty before its
-/// first step.
+/// What an optimizer keeps for each weight, by `<weight>/<name>` with the names that Python has for it; empty before
+/// its first step.
 NamedTensors read_state(const torch::optim::Optimizer& optimizer, const NamedTensors& parameters);
 
 /// Puts such a state in the place of what the optimizer keeps.

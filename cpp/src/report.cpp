@@ -3,7 +3,6 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/core/grad_mode.h>
 #include <torch/version.h>
 #if defined(__linux__)
 #include <sched.h>
@@ -13,6 +12,10 @@
 #include <iterator>
 #include <sstream>
 #include <string>
+
+#include "profkit/cuda_device.h"
+#include "profkit/memory.h"
+#include "profkit/phase_clock.h"
 
 namespace profkit {
 namespace {
@@ -46,24 +49,78 @@ std::string torch_build() {
 
 const char* truth(bool value) { return value ? "true" : "false"; }
 
+Json phase_times(const Measured& measured) {
+    Json::Object times;
+    for (std::size_t phase = 0; phase < phases.size(); ++phase) {
+        times.emplace_back(phases[phase], measured.phase_ns[phase]);
+    }
+    return times;
+}
+
+Json memory_of(const c10::Device& device) {
+    const auto memory = read_memory(device);
+    return Json::Object{{"rss_bytes", memory.rss_bytes},
+                        {"peak_rss_bytes", memory.peak_rss_bytes},
+                        {"device_allocated_bytes", memory.device_allocated_bytes},
+                        {"device_reserved_bytes", memory.device_reserved_bytes},
+                        {"device_peak_bytes", memory.device_peak_bytes}};
+}
+
+Json versions_for(const c10::Device& device) {
+    Json::Object versions{{"torch", TORCH_VERSION}, {"compiler", PROFKIT_COMPILER}};
+    if (device.is_cuda()) {
+        versions.emplace_back("cuda", cuda_version());
+        versions.emplace_back("cudnn", cudnn_version());
+    }
+    return versions;
+}
+
+/// Backend flags as they are in effect.
+Json settings_for(const c10::Device& device, const Choices& choices, const Course& course) {
+    const auto& context = at::globalContext();
+    Json::Object settings{{"language", "c++"},
+                          {"device", choices.device},
+                          {"mode", course.mode()},
+                          {"grad", truth(!course.infer)},
+                          {"training", truth(!course.infer)},
+                          {"workers", std::to_string(course.workers)},
+                          {"cpu_capability", at::get_cpu_capability()},
+                          {"onednn", truth(at::hasMKLDNN())},
+                          {"deterministic", truth(context.deterministicAlgorithms())},
+                          {"cudnn_benchmark", truth(context.benchmarkCuDNN())},
+                          {"flush_denormals", truth(choices.flush_denormals)}};
+    if (device.is_cuda()) {
+        settings.emplace_back("device_name", cuda_device_name());
+        settings.emplace_back("cudnn_tf32", truth(context.allowTF32CuDNN()));
+        settings.emplace_back("matmul_tf32", truth(context.allowTF32CuBLAS()));
+    }
+    return settings;
+}
+
 }  // namespace
 
-Json report(const Trainer& trainer, const Training& training) {
+Json report(const Engine& engine, const Choices& choices, const Course& course, const Measured& measured,
+            std::optional<std::int64_t> load_ns) {
     return Json::Object{
-        {"step_ns", training.step_ns},
-        {"losses", training.losses},
+        {"mode", course.mode()},
+        {"step_ns", measured.step_ns},
+        {"samples", measured.samples},
+        {"phase_ns", phase_times(measured)},
+        {"losses", measured.losses},
+        {"epochs", Json::Text{measured.epochs}},
+        {"load_ns", load_ns},
+        {"compile_ns", nullptr},
+        {"memory", memory_of(engine.device())},
         {"threads", std::int64_t{at::get_num_threads()}},
         {"affinity", affinity()},
-        {"versions", Json::Object{{"torch", TORCH_VERSION}, {"compiler", PROFKIT_COMPILER}}},
+        {"versions", versions_for(engine.device())},
         {"build", Json::Object{{"type", PROFKIT_BUILD_TYPE}, {"flags", PROFKIT_BUILD_FLAGS}, {"torch", torch_build()}}},
-        {"settings", Json::Object{{"language", "c++"},
-                                  {"device", "cpu"},
-                                  {"grad", truth(at::GradMode::is_enabled())},
-                                  {"training", truth(trainer.is_training())},
-                                  {"cpu_capability", at::get_cpu_capability()},
-                                  {"onednn", truth(at::hasMKLDNN())},
-                                  {"deterministic", truth(at::globalContext().deterministicAlgorithms())}}},
+        {"settings", settings_for(engine.device(), choices, course)},
     };
+}
+
+Json failure_report(const std::string& message, const std::string& kind) {
+    return Json::Object{{"failure", message}, {"kind", kind}};
 }
 
 }  // namespace profkit

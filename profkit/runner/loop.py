@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,7 +69,8 @@ class NotFiniteError(ArithmeticError):
 
 
 Progress = Callable[[str], object]
-Save = Callable[[Checkpoint], None]
+Save = Callable[[Callable[[], Checkpoint]], None]
+"""Told how to get at the state of the run, which costs a copy of it."""
 
 
 class Loop:
@@ -124,17 +126,18 @@ class Loop:
                 for index in range(steps):
                     self.progress(f"step {index + 1}/{steps}")
                     self._take(feed, index, scope, epoch=0)
-        save(Checkpoint(start.epoch, start.step + warmup + steps, self.engine.weights(), self.engine.optimizer_state()))
+        save(lambda: self._checkpoint(start.epoch, start.step + warmup + steps))
 
     def _run_epochs(self, start: Checkpoint, save: Save) -> None:
         assert self.course.epochs is not None
         each, epochs = len(self.batches), self.course.epochs
-        before = self.engine.weights(), self.engine.optimizer_state()
-        with self._feed(0, self.course.warmup) as feed:
-            self.engine.start_epoch(0)
-            self._warm_up(feed)
-        self.engine.restore(*before)
-        self.measured.losses.clear()
+        if self.course.warmup:
+            before = self.engine.weights(), self.engine.optimizer_state()
+            with self._feed(0, self.course.warmup) as feed:
+                self.engine.start_epoch(0)
+                self._warm_up(feed)
+            self.engine.restore(*before)
+            self.measured.losses.clear()
         self.measured.epochs += start.history
         with (
             self._feed(start.epoch * each, (epochs - start.epoch) * each) as feed,
@@ -143,9 +146,7 @@ class Loop:
             scope = self._clock() if listening is NO_SCOPES else listening
             for epoch in range(start.epoch, epochs):
                 self._run_epoch(feed, epoch, scope)
-                step = (epoch + 1) * each
-                state = self.engine.weights(), self.engine.optimizer_state()
-                save(Checkpoint(epoch + 1, step, *state, self.measured.epochs))
+                save(partial(self._checkpoint, epoch + 1, (epoch + 1) * each))
 
     def _run_epoch(self, feed: Feed, epoch: int, scope: Scopes) -> None:
         """All batches once, and then, in training, what the network makes of all test batches."""
@@ -212,6 +213,10 @@ class Loop:
         outcome = self.engine.train_step(given, targets if self.labelled else given, scope)
         self.measured.losses.append(outcome.loss)
         return outcome.outputs, labels
+
+    def _checkpoint(self, epoch: int, step: int) -> Checkpoint:
+        state = self.engine.weights(), self.engine.optimizer_state()
+        return Checkpoint(epoch, step, *state, self.measured.epochs)
 
     def _clock(self) -> PhaseClock:
         return PhaseClock(PHASES, self.engine.synchronize)

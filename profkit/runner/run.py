@@ -21,7 +21,7 @@ from profkit.runner.batches import Batches
 from profkit.runner.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from profkit.runner.engine import Choices, Engine, EngineKind, UnsupportedError
 from profkit.runner.loading import load_images
-from profkit.runner.loop import Course, Loop, Measured, NotFiniteError
+from profkit.runner.loop import Course, Loop, Measured, NotFiniteError, Save
 from profkit.runner.metrics import reconstruct
 from profkit.runner.region import REGIONS, Tool
 from profkit.runner.report import report
@@ -104,8 +104,7 @@ def run(arguments: argparse.Namespace, progress: Callable[[str], object]) -> dic
     course = _course(arguments)
     start = _resume(engine, course, arguments.resume)
     output = _output(engine, bundle) if arguments.results else None
-    save = (lambda checkpoint: write_checkpoint(arguments.checkpoint, checkpoint)) if arguments.checkpoint else _forget
-    measured = Loop(engine, bundle, course, progress).run(start, save)
+    measured = Loop(engine, bundle, course, progress).run(start, _saver(arguments.checkpoint))
     said = report(engine, course, measured, load_ns)
     if arguments.results:
         torch.save(_results(engine, bundle, output, measured), arguments.results)
@@ -127,8 +126,9 @@ def _load(bundle: dict[str, Any], data: Path | None) -> int | None:
     return elapsed
 
 
-def _forget(_checkpoint: Checkpoint) -> None:
-    """Keep no checkpoint."""
+def _saver(path: Path | None) -> Save:
+    """Write checkpoints to a file, or do without."""
+    return (lambda state: write_checkpoint(path, state())) if path else (lambda _state: None)
 
 
 def _resume(engine: Engine, course: Course, path: Path | None) -> Checkpoint:

@@ -20,6 +20,9 @@ Cells = list[str]
 Column = tuple[str, Cells]
 """Head and one text a row."""
 
+HEADS = {"implementation": "impl", "batch_size": "batch", "kernel_size": "kernel", "weight_decay": "decay"}
+_BARE = ("workload", "mode", "implementation", "device")
+"""Axes whose values speak for themselves."""
 PLURAL = {"threads": "thread", "workers": "worker", "repeats": "repeat", "epochs": "epoch", "steps": "step"}
 
 
@@ -27,10 +30,13 @@ def results_view(results: Results, directory: Path, charts: Sequence[Path]) -> R
     """What is the same everywhere, the tables, what is missing and why, and where everything lies."""
     summaries = summarise(results)
     parts: list[RenderableType] = [Text(setting_line(results), style="bold"), Text(interval_line(summaries))]
+    if any(summary.values["improvement"] for summary in summaries):
+        parts.append(Text(f"saves: share of {results.baseline}'s time, repeat by repeat"))
     if summaries:
         axes = _axis_columns(results, summaries)
         parts += ["", _table(axes, _headline(results, summaries)), "", _table(axes, _split(summaries))]
-    parts += omission_lines(results)
+    lines = omission_lines(results)
+    parts += ["", *lines] if lines else []
     parts.append(Text(f"results: {directory} (results.json, results.csv, runs.csv, epochs.csv)"))
     if charts:
         parts.append(Text(f"charts: {charts[0].parent} ({len(charts)} as PNG, SVG and HTML)"))
@@ -42,26 +48,29 @@ def setting_line(results: Results) -> str:
     different = varying(results.cells)
     axes = results.cells[0].axes if results.cells else {}
     same = {name: value for name, value in axes.items() if name not in different}
-    plain = [str(same[name]) for name in ("workload", "mode", "implementation", "device") if name in same]
-    named = [
-        _counted(name, same[name]) for name in same if name not in ("workload", "mode", "implementation", "device")
-    ]
+    plain = [str(same[name]) for name in _BARE if name in same]
+    named = [_counted(name, same[name]) for name in same if name not in _BARE and (name, same[name]) != ("workers", 0)]
     length = [
         _counted(name, results.configuration[name]) for name in ("epochs", "steps") if results.configuration[name]
     ]
     subset = results.configuration["subset"]
-    return ", ".join([*plain, *named, *length, *([f"{subset} samples"] if subset else [])])
+    return ", ".join([*plain, *named, *length, *([f"subset {subset}"] if subset else [])])
 
 
-def interval_line(summaries: Sequence[Summary]) -> str:
-    """What the brackets mean."""
+def interval_line(summaries: Sequence[Summary], marked: str = "in [low, high]") -> str:
+    """How often each cell ran, and what the interval means where one is shown.
+
+    Args:
+        summaries: of the cells.
+        marked: where the interval is seen; empty where it is not.
+    """
     repeats = sorted({summary.repeats for summary in summaries})
-    counts = " or ".join(map(str, repeats))
     if not repeats or repeats == [1]:
-        return "one run each: no interval"
-    covers = sorted({estimate.coverage for summary in summaries for estimate in _some(summary) if estimate.repeats > 1})
+        return "one run each" + (": no interval" if marked else "")
+    said = f"median of {' or '.join(map(str, repeats))} fresh processes"
+    covers = sorted({found.coverage for summary in summaries for found in _known(summary) if found.repeats > 1})
     shares = " or ".join(format_share(share) for share in covers)
-    return f"median of {counts} fresh processes; [low, high] holds the true median with a probability of {shares}"
+    return f"{said}; the true median is {marked} with {shares}" if marked else said
 
 
 def omission_lines(results: Results) -> list[Text]:
@@ -87,31 +96,35 @@ def _where(omission: Omission, different: Sequence[str]) -> str:
 
 def _axis_columns(results: Results, summaries: Sequence[Summary]) -> list[Column]:
     names = varying(results.cells) or ["implementation"]
-    return [(name.replace("_", " "), [str(summary.cell.axes.get(name, "")) for summary in summaries]) for name in names]
+    return [
+        (HEADS.get(name, name.replace("_", " ")), [str(summary.cell.axes.get(name, "")) for summary in summaries])
+        for name in names
+    ]
 
 
 def _headline(results: Results, summaries: Sequence[Summary]) -> list[Column]:
     """How long, how much faster than the baseline, and how good."""
     what = "epoch" if results.time == "epoch_s" else "step"
     scale = 1e9 if results.time == "epoch_s" else 1e6
-    columns = [
-        _column(what, summaries, results.time, lambda value: format_ns(value * scale)),
-        _column("[low, high]", summaries, results.time, lambda value: format_ns(value * scale), bounds=True),
-        _column("samples/s", summaries, "samples_per_s", format_count),
-        _column(f"saves on {results.baseline}", summaries, "improvement", lambda value: f"{100 * value:+.1f} %"),
-    ]
+    length = _column(what, summaries, results.time, lambda value: format_ns(value * scale))
+    bounds = _column("[low,\u00a0high]", summaries, results.time, lambda value: format_ns(value * scale), bounds=True)
     if results.configuration["mode"] == "latency":
-        columns[0] = ("p50", columns[0][1])
-        columns[2:2] = [
-            _column(name, summaries, f"step_{name}_ms", lambda value: format_ns(value * 1e6))
-            for name in ("p90", "p95", "p99")
-        ]
-    columns += [
-        _column("test acc.", summaries, "test_accuracy", format_share),
+        length = ("p50", length[1])
+    columns = [
+        length,
+        bounds,
+        _column("saves", summaries, "improvement", lambda value: f"{100 * value:+.1f} %"),
+        _column("samples/s", summaries, "samples_per_s", format_count),
+        _column("test acc", summaries, "test_accuracy", format_share),
         _column("test L1", summaries, "test_l1", lambda value: f"{value:.4f}"),
         _column("test L2", summaries, "test_l2", lambda value: f"{value:.4f}"),
         _column("train loss", summaries, "train_loss", lambda value: f"{value:.4f}"),
     ]
+    if results.configuration["mode"] == "latency":
+        columns[3:] = [
+            _column(name, summaries, f"step_{name}_ms", lambda value: format_ns(value * 1e6))
+            for name in ("p90", "p95", "p99")
+        ]
     return columns
 
 
@@ -160,16 +173,25 @@ def _table(axes: Sequence[Column], columns: Sequence[Column]) -> Table:
             shown.append(column)
             room -= needed
     for head, texts in axes:
-        table.add_column(head, justify="right" if all(_is_number(text) for text in texts) else "left", overflow="fold")
-    for head, _ in shown:
-        table.add_column(head, justify="right", overflow="fold")
+        table.add_column(
+            _stacked(head, texts),
+            justify="right" if all(_is_number(text) for text in texts) else "left",
+            overflow="fold",
+        )
+    for head, texts in shown:
+        table.add_column(_stacked(head, texts), justify="right", overflow="fold")
     for row in zip(*(texts for _, texts in (*axes, *shown)), strict=True):
         table.add_row(*row)
     return table
 
 
+def _stacked(head: str, texts: Cells) -> str:
+    """The head in as many lines as it has words where it is the widest of its column."""
+    return head.replace(" ", "\n") if len(head) > max(map(len, texts)) else head
+
+
 def _width(column: Column) -> int:
-    return max(map(len, (column[0], *column[1])))
+    return max(map(len, (*column[0].split(), *column[1])))
 
 
 def _is_number(text: str) -> bool:
@@ -191,5 +213,5 @@ def _mebibytes(value: float) -> str:
     return f"{value / 2**20:.0f} MiB"
 
 
-def _some(summary: Summary) -> list[Estimate]:
+def _known(summary: Summary) -> list[Estimate]:
     return [estimate for estimate in summary.values.values() if estimate is not None]

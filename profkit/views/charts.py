@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,11 +13,21 @@ import altair as alt
 from profkit.measures import PHASES, Results, Summary, summarise
 from profkit.options import Value
 from profkit.sweep import Cell, varying
-from profkit.views.bench import interval_line, setting_line
+from profkit.views.chart_look import (
+    TITLES,
+    Record,
+    colour,
+    dressed,
+    finished,
+    label,
+    others_than,
+    panels_of,
+    place,
+    series_of,
+    whisker,
+)
 from profkit.write import write_whole
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-"""Okabe and Ito's colours, told apart by every kind of colour vision."""
 PHASE_COLOURS = {
     "data": "#999999",
     "host to device": "#CC79A7",
@@ -27,21 +36,8 @@ PHASE_COLOURS = {
     "optimizer": "#009E73",
     "other": "#DDDDDD",
 }
-TITLES = {
-    "batch_size": "batch size [samples]",
-    "kernel_size": "kernel size [pixels]",
-    "lr": "learning rate",
-    "layers": "stages",
-    "workers": "data workers",
-}
-SUBTITLE = 72
-"""Characters of a line under the title."""
-FACETS = 5
-"""Values that an axis may have to get a panel each."""
 LOGARITHMIC_SPAN = 20
 """Largest over smallest value from which an axis is logarithmic."""
-
-Record = dict[str, Any]
 
 
 def save_charts(results: Results, directory: Path, say: Callable[[str], None]) -> list[Path]:
@@ -83,7 +79,7 @@ def charts(results: Results) -> dict[str, Any]:
         for name, metric, title, scale in _metrics(results):
             records = _records(results, summaries, metric, scale, axis)
             if records:
-                titled = f"{title[0]} by {_label(axis)}"
+                titled = f"{title[0]} by {label(axis)}"
                 drawn[f"{name}-by-{axis}"] = _against(axis, records, results, titled, title[1])
     if results.configuration["mode"] == "latency":
         drawn["percentiles"] = _percentiles(results, summaries)
@@ -119,8 +115,8 @@ def _records(results: Results, summaries: Sequence[Summary], metric: str, scale:
             low, high = estimate.low, estimate.high
             records.append(
                 {
-                    **_place(summary.cell, results),
-                    "x": _place(summary.cell, results)["series"]
+                    **place(summary.cell, results),
+                    "x": place(summary.cell, results)["series"]
                     if axis == "implementation"
                     else summary.cell.axes[axis],
                     "value": estimate.median * scale,
@@ -131,46 +127,30 @@ def _records(results: Results, summaries: Sequence[Summary], metric: str, scale:
     return records
 
 
-def _place(cell: Cell, results: Results) -> Record:
-    """Where a cell stands in a chart: its series, and the other axes by name."""
-    device = f" {cell.device}" if "device" in varying(results.cells) else ""
-    others = {name: cell.axes.get(name) for name in varying(results.cells)}
-    return {**others, "series": f"{cell.implementation}{device}", "cell": cell.key}
-
-
 def _against(axis: str, records: list[Record], results: Results, title: str, y_title: str) -> Any:
     """Lines and points with intervals, one series an implementation."""
     x = _x(axis, [record["x"] for record in records])
     saved = "saved" in y_title
     y = alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=True, nice=True))
-    others = _others(results, axis)
-    panels, lines = _panels(others, results)
+    others = others_than(results, axis)
+    panels, lines = panels_of(others, results)
     shown = (
         []
         if axis == "implementation"
-        else [name for name in _series(results) if name in {r["series"] for r in records}]
+        else [name for name in series_of(results) if name in {r["series"] for r in records}]
     )
-    chart = alt.Chart().encode(x=x, color=_colour(results, shown), detail=[f"{name}:N" for name in lines])
+    chart = alt.Chart().encode(x=x, color=colour(results, shown), detail=[f"{name}:N" for name in lines])
     tips = [alt.Tooltip("series:N"), *(alt.Tooltip(f"{name}:N") for name in (*others, "x")), *_TIPS]
     value = (
         chart.mark_bar(width=48) if axis == "implementation" else chart.mark_point(filled=True, size=60, opacity=1)
     ).encode(y=y, tooltip=tips)
-    whisker = _whisker(chart, y_title, "#333333" if axis == "implementation" else None)
+    interval = whisker(chart, y_title, "#333333" if axis == "implementation" else None)
     layers = (
-        [value, whisker] if axis == "implementation" else [chart.mark_line(strokeWidth=2).encode(y=y), whisker, value]
+        [value, interval] if axis == "implementation" else [chart.mark_line(strokeWidth=2).encode(y=y), interval, value]
     )
     if saved:
         layers.insert(0, alt.Chart().mark_rule(color="#666666", strokeDash=[4, 3]).encode(y=alt.datum(0)))
-    return _finished(alt.layer(*layers), records, panels, results, title)
-
-
-def _whisker(chart: Any, y_title: str, colour: str | None = None) -> Any:
-    """The interval of each point."""
-    ticks = {"size": 8, **({"color": colour} if colour else {})}
-    rule = {"color": colour} if colour else {}
-    bar = chart.mark_errorbar(ticks=ticks, rule=rule, thickness=1.2)
-    bar = bar.encode(y=alt.Y("low:Q", title=y_title), y2="high:Q", detail="cell:N")
-    return bar.encode(color=alt.value(colour)) if colour else bar
+    return finished(alt.layer(*layers), records, panels, results, title)
 
 
 _TIPS = [alt.Tooltip(f"{name}:Q", format=".4g") for name in ("value", "low", "high")]
@@ -190,71 +170,6 @@ def _x(axis: str, values: Sequence[Value]) -> Any:
     )
     ticks = alt.Axis(values=sorted(found), format="~g", labelOverlap="greedy", grid=False)
     return alt.X("x:Q", title=title, scale=scale, axis=ticks)
-
-
-def _colour(results: Results, shown: Sequence[str] | None = None) -> Any:
-    """The colour of each series, the same in every chart; the legend has those that are shown."""
-    series = _series(results)
-    names = series if shown is None else list(shown)
-    scale = alt.Scale(domain=series, range=[PALETTE[index % len(PALETTE)] for index in range(len(series))])
-    legend = alt.Legend(values=names, symbolOpacity=1, symbolStrokeWidth=0, symbolSize=110, symbolType="circle")
-    return alt.Color("series:N", title=None, scale=scale, legend=legend if names else None)
-
-
-def _series(results: Results) -> list[str]:
-    return list(dict.fromkeys(str(_place(cell, results)["series"]) for cell in results.cells))
-
-
-def _others(results: Results, axis: str) -> list[str]:
-    """Axes that vary beside this one."""
-    return [name for name in varying(results.cells) if name not in (axis, "implementation", "device")]
-
-
-def _panels(others: Sequence[str], results: Results) -> tuple[dict[str, Any], list[str]]:
-    """A row and a column of panels for two axes of few values; the rest has a line each."""
-    values = {name: list(dict.fromkeys(cell.axes.get(name) for cell in results.cells)) for name in others}
-    chosen = [name for name in sorted(others, key=lambda name: len(values[name])) if len(values[name]) <= FACETS][-2:]
-    panels = {}
-    for place, name in zip(("column", "row"), reversed(chosen), strict=False):
-        label = _label(name)
-        header = alt.Header(title=None, labelExpr=f"'{label} ' + datum.value", labelFontWeight="bold")
-        channel = alt.Column if place == "column" else alt.Row
-        panels[place] = channel(f"{name}:N", sort=values[name], header=header)
-    return panels, [name for name in others if name not in chosen]
-
-
-def _label(axis: str) -> str:
-    """An axis in words, without its unit."""
-    return TITLES.get(axis, axis.replace("_", " ")).partition(" [")[0]
-
-
-def _finished(
-    chart: Any, records: Iterable[Record], panels: Mapping[str, Any], results: Results, title: str, marked: str = "bars"
-) -> Any:
-    """The chart with its data, its panels, its title and one look; `marked` names what shows the interval."""
-    size = {"width": 220, "height": 180} if panels else {"width": 420, "height": 260}
-    chart = chart.properties(**size)
-    data = alt.InlineData(values=list(records))
-    if panels:
-        chart = chart.facet(data=data, **panels)
-        if "workload" in varying(results.cells):
-            chart = chart.resolve_scale(y="independent")
-    else:
-        chart.data = data
-    return _dressed(chart, results, title, marked)
-
-
-def _dressed(chart: Any, results: Results, title: str, marked: str) -> Any:
-    said = (setting_line(results), interval_line(summarise(results), marked))
-    lines = [line for text in said for line in textwrap.wrap(text, SUBTITLE)]
-    heading = alt.TitleParams(title, subtitle=lines, anchor="start", fontSize=16, subtitleColor="#555555", offset=14)
-    return (
-        chart.properties(title=heading, background="white")
-        .configure_view(stroke="#DDDDDD")
-        .configure_axis(gridColor="#EEEEEE", labelFontSize=11, titleFontSize=12, titleFontWeight="normal")
-        .configure_legend(orient="bottom", labelFontSize=12, titleFontSize=12)
-        .configure_header(labelFontSize=12)
-    )
 
 
 CURVES = (
@@ -277,7 +192,7 @@ def _curve_records(results: Results, measures: Mapping[str, str]) -> list[Record
                     number = int(epoch["epoch"] or 0) + 1
                     values.setdefault((run.cell, number, part), []).append(value * (100 if "accuracy" in column else 1))
     return [
-        {**_place(cell, results), "epoch": number, "part": part, "value": median(found)}
+        {**place(cell, results), "epoch": number, "part": part, "value": median(found)}
         for (cell, number, part), found in values.items()
     ]
 
@@ -285,9 +200,9 @@ def _curve_records(results: Results, measures: Mapping[str, str]) -> list[Record
 def _curve(records: list[Record], results: Results, title: tuple[str, str]) -> Any:
     """Lines by epoch; the baseline is wide and pale, because implementations that agree lie on each other."""
     last = max(record["epoch"] for record in records)
-    others = _others(results, "epoch")
-    panels, lines = _panels(others, results)
-    series = _series(results)
+    others = others_than(results, "epoch")
+    panels, lines = panels_of(others, results)
+    series = series_of(results)
     wide = [7.0 if name.split()[0] == results.baseline and len(series) > 1 else 1.8 for name in series]
     pale = [0.35 if width > 2 else 1.0 for width in wide]
     parts = sorted({record["part"] for record in records}, reverse=True)
@@ -296,7 +211,7 @@ def _curve(records: list[Record], results: Results, title: tuple[str, str]) -> A
             "epoch:Q", title="epoch", scale=_whole(last), axis=alt.Axis(values=_ticks(last), format="d", grid=False)
         ),
         y=alt.Y("value:Q", title=title[1], scale=alt.Scale(zero=False, nice=False, padding=10)),
-        color=_colour(results),
+        color=colour(results),
         detail=[f"{name}:N" for name in (*lines, "part")],
         tooltip=[
             *(alt.Tooltip(f"{name}:N") for name in ("series", *others, "part")),
@@ -314,7 +229,7 @@ def _curve(records: list[Record], results: Results, title: tuple[str, str]) -> A
         ),
         chart.mark_point(filled=True, size=30, opacity=1).encode(shape=shape),
     )
-    return _finished(layer, records, panels, results, title[0], marked="")
+    return finished(layer, records, panels, results, title[0], marked="")
 
 
 def _whole(last: int) -> Any:
@@ -331,7 +246,7 @@ def _percentiles(results: Results, summaries: Sequence[Summary]) -> Any:
     """Latency at each percentile."""
     records = [
         {
-            **_place(summary.cell, results),
+            **place(summary.cell, results),
             "percentile": name,
             "value": found.median,
             "low": found.low,
@@ -341,38 +256,38 @@ def _percentiles(results: Results, summaries: Sequence[Summary]) -> Any:
         for name in ("p50", "p90", "p95", "p99")
         if (found := summary.values[f"step_{name}_ms"])
     ]
-    others = _others(results, "percentile")
-    panels, lines = _panels(others, results)
+    others = others_than(results, "percentile")
+    panels, lines = panels_of(others, results)
     chart = alt.Chart().encode(
         x=alt.X("percentile:N", title="percentile of the steps", sort=None, axis=alt.Axis(labelAngle=0)),
-        color=_colour(results),
+        color=colour(results),
         detail=[f"{name}:N" for name in lines],
     )
     tips = [alt.Tooltip(f"{name}:N") for name in ("series", *others, "percentile")]
     y = alt.Y("value:Q", title="latency [ms]", scale=alt.Scale(zero=True))
     layer = alt.layer(
         chart.mark_line(strokeWidth=2).encode(y=y),
-        _whisker(chart, "latency [ms]"),
+        whisker(chart, "latency [ms]"),
         chart.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=[*tips, *_TIPS]),
     )
-    return _finished(layer, records, panels, results, "Latency of one sample")
+    return finished(layer, records, panels, results, "Latency of one sample")
 
 
 def _split(results: Results, summaries: Sequence[Summary]) -> Any:
     """Stacked bars: what the time of an epoch or a step is made of."""
     scale, unit = (1.0, "an epoch [s]") if results.configuration["epochs"] else (1e3, "a step [ms]")
-    others = _others(results, "")
+    others = others_than(results, "")
     names = [name for name in (*PHASES, "other") if any(_median(summary, f"{name}_s") for summary in summaries)]
     records = [
         {
-            **_place(summary.cell, results),
-            "group": ", ".join(f"{_label(other)} {summary.cell.axes.get(other)}" for other in others),
+            **place(summary.cell, results),
+            "group": ", ".join(f"{label(other)} {summary.cell.axes.get(other)}" for other in others),
             "phase": name.replace("_", " "),
-            "place": place,
+            "place": number,
             "value": _median(summary, f"{name}_s") * scale,
         }
         for summary in summaries
-        for place, name in enumerate(names)
+        for number, name in enumerate(names)
     ]
     phases = [name.replace("_", " ") for name in names]
     colours = alt.Scale(domain=phases, range=[PHASE_COLOURS[name] for name in phases])
@@ -393,7 +308,7 @@ def _split(results: Results, summaries: Sequence[Summary]) -> Any:
         groups = list(dict.fromkeys(record["group"] for record in records))
         header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=4)
         chart = chart.encode(row=alt.Row("group:N", sort=groups, header=header, spacing=14))
-    return _dressed(chart, results, "What the time is made of", "")
+    return dressed(chart, results, "What the time is made of", "")
 
 
 def _median(summary: Summary, metric: str) -> float:

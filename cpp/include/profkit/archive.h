@@ -1,7 +1,7 @@
 #pragma once
 
-#include <ATen/core/ivalue.h>
 #include <ATen/core/Dict.h>
+#include <ATen/core/ivalue.h>
 
 #include <filesystem>
 #include <map>

@@ -72,8 +72,8 @@ private:
     Made make(std::int64_t index) const;
 
     const Batches& batches_;
-    std::int64_t taken_;     ///< index of the batch that is asked for next
-    std::int64_t begun_;     ///< index of the batch that is begun next
+    std::int64_t taken_;  ///< index of the batch that is asked for next
+    std::int64_t begun_;  ///< index of the batch that is begun next
     std::int64_t end_;
     std::int64_t ahead_;
     bool closing_ = false;

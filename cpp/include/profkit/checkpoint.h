@@ -13,10 +13,10 @@ inline constexpr std::int64_t checkpoint_schema = 1;
 
 /// Where a training run stands: weights and optimizer state between two runs, in a file that either language reads.
 struct Checkpoint {
-    std::int64_t epoch = 0;  ///< epochs done
-    std::int64_t step = 0;   ///< steps done
-    NamedTensors weights;    ///< parameters and buffers
-    NamedTensors optimizer;  ///< its state by `<weight>/<name>`
+    std::int64_t epoch = 0;      ///< epochs done
+    std::int64_t step = 0;       ///< steps done
+    NamedTensors weights;        ///< parameters and buffers
+    NamedTensors optimizer;      ///< its state by `<weight>/<name>`
     std::string history = "[]";  ///< what the report says of each epoch done, JSON
 };
 

@@ -15,10 +15,10 @@ namespace profkit {
 /// How to compute.
 struct Choices {
     std::string device = "cpu";
-    bool masks = false;             ///< take dropout from the bundle's masks, not from a generator
-    bool deterministic = false;     ///< only algorithms that repeat themselves to the bit
-    bool cudnn_benchmark = false;   ///< let cuDNN choose its algorithms by timing them
-    bool flush_denormals = false;   ///< take subnormal numbers as zero
+    bool masks = false;            ///< take dropout from the bundle's masks, not from a generator
+    bool deterministic = false;    ///< only algorithms that repeat themselves to the bit
+    bool cudnn_benchmark = false;  ///< let cuDNN choose its algorithms by timing them
+    bool flush_denormals = false;  ///< take subnormal numbers as zero
 };
 
 /// What a training step computed, still on the engine's device.

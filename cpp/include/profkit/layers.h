@@ -50,8 +50,7 @@ using Loss = std::function<at::Tensor(const at::Tensor& output, const at::Tensor
 
 using LayerBuilder = std::function<LayerModule(Settings&)>;
 using LossBuilder = std::function<Loss()>;
-using OptimizerBuilder =
-    std::function<std::unique_ptr<torch::optim::Optimizer>(std::vector<at::Tensor>, Settings&)>;
+using OptimizerBuilder = std::function<std::unique_ptr<torch::optim::Optimizer>(std::vector<at::Tensor>, Settings&)>;
 
 /// Twins of the tables of the same names in `profkit/runner/layers.py`; a test holds their keys equal.
 extern const std::map<std::string, LayerBuilder> layer_builders;

@@ -30,11 +30,11 @@ struct Course {
 
 /// What the clock saw.
 struct Measured {
-    std::vector<std::int64_t> step_ns;                               ///< of each step of the region
-    std::vector<std::int64_t> samples;                               ///< of each of those steps
+    std::vector<std::int64_t> step_ns;                              ///< of each step of the region
+    std::vector<std::int64_t> samples;                              ///< of each of those steps
     std::array<std::vector<std::int64_t>, phases.size()> phase_ns;  ///< of each of those steps; empty under a tool
-    std::vector<double> losses;                                      ///< of every step
-    std::string epochs = "[]";                                       ///< what the report says of each, JSON
+    std::vector<double> losses;                                     ///< of every step
+    std::string epochs = "[]";                                      ///< what the report says of each, JSON
 };
 
 /// Told what the run is at, a line each time.

@@ -1,0 +1,69 @@
+"""Hand-written kernels for the host, compiled by Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import llvmlite
+import llvmlite.binding
+import numba
+import numpy as np
+
+from profkit.runner.numba_cpu import convolution, elementwise, linear, losses, normalization, optimizers, pooling
+from profkit.runner.numba_kernels import Array, Device, LayerKernels, OptimizerKernels, Shape
+
+KERNELS: Mapping[str, LayerKernels] = {
+    "adaptive_avg_pool2d": pooling.ADAPTIVE_AVG_POOL2D,
+    "add": elementwise.ADD,
+    "avg_pool2d": pooling.AVG_POOL2D,
+    "batch_norm2d": normalization.BATCH_NORM2D,
+    "conv2d": convolution.CONV2D,
+    "conv_transpose2d": convolution.CONV_TRANSPOSE2D,
+    "dropout": elementwise.DROPOUT,
+    "flatten": LayerKernels(view=True),
+    "linear": linear.LINEAR,
+    "max_pool2d": pooling.MAX_POOL2D,
+    "relu": elementwise.RELU,
+    "tanh": elementwise.TANH,
+    "zero_pad2d": elementwise.ZERO_PAD2D,
+}
+LOSSES: Mapping[str, LayerKernels] = {"cross_entropy": losses.CROSS_ENTROPY, "l1": losses.L1, "l2": losses.L2}
+OPTIMIZERS: Mapping[str, OptimizerKernels] = {"adam": optimizers.ADAM, "sgd": optimizers.SGD}
+
+
+def _allocate(shape: Shape, dtype: str) -> Array:
+    return np.empty(shape, dtype)
+
+
+def open_device(threads: int) -> Device:
+    """The host with so many threads.
+
+    Args:
+        threads: at most what Numba was started with (`NUMBA_NUM_THREADS`).
+
+    Raises:
+        ValueError: more threads than that.
+    """
+    numba.set_num_threads(threads)
+    elementwise.assign(
+        np.zeros(1, np.float32), np.zeros(1, np.float32)
+    )  # it starts the threads, whose layer is told below
+    return Device(
+        allocate=_allocate,
+        to_device=np.ascontiguousarray,
+        to_host=np.array,
+        scalar=lambda array: array[0],
+        synchronize=lambda: None,
+        layers=KERNELS,
+        losses=LOSSES,
+        optimizers=OPTIMIZERS,
+        assign=elementwise.assign,
+        accumulate=elementwise.accumulate,
+        compiles=True,
+        versions={"numba": numba.__version__, "llvmlite": llvmlite.__version__, "numpy": np.__version__},
+        settings={
+            "cpu_capability": llvmlite.binding.get_host_cpu_name(),
+            "threading_layer": numba.threading_layer(),
+        },
+        on_host=True,
+    )
