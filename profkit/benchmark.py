@@ -217,10 +217,9 @@ def _jobs(sweep: Sweep, fitting: Sequence[Cell], ledger: Ledger, say: Say) -> di
     implementations = {implementation.name: implementation for implementation in sweep.implementations}
     jobs: dict[Cell, Job] = {}
     errors = []
-    for cell in fitting:
-        if all((cell, repeat) in ledger.runs for repeat in range(sweep.repeats)):
-            continue
-        say("preparing weights and data")
+    unfinished = [cell for cell in fitting if any((cell, repeat) not in ledger.runs for repeat in range(sweep.repeats))]
+    for number, cell in enumerate(unfinished):
+        say(f"preparing {number + 1}/{len(unfinished)}, {describe(cell)}")
         try:
             job = _job(sweep, cell, implementations[cell.implementation], say)
             _same_work(job, ledger)
@@ -249,9 +248,12 @@ def _objection(implementation: Implementation, job: Job, say: Say) -> tuple[str,
     agreement = agreement_of(implementation, job.bundle, job.course.threads, say, device=job.course.device)
     if agreement.holds:
         return "", ""
+    names = ("output", "loss", "weight", "statistics", "exact")
+    differences = {name: getattr(agreement, name) for name in names}
+    wrong = [f"{name} by {value:.1e}" for name, value in differences.items() if not value <= agreement.tolerance]
     return "disagrees", (
-        f"differs from {agreement.reference}: outputs by {agreement.output:.1e}, losses by {agreement.loss:.1e}, "
-        f"weights by {agreement.weight:.1e}, where {agreement.tolerance:.0e} is allowed"
+        f"differs from {agreement.reference} over {agreement.steps} training steps: {', '.join(wrong)} "
+        f"(tolerance {agreement.tolerance:.0e})"
     )
 
 

@@ -77,7 +77,7 @@ def _run_cmake(scratch: Path, cmake: str, compiler: str, torch: Path) -> None:
         f"-DCMAKE_PREFIX_PATH={torch / 'share' / 'cmake'}",
         f"-DPROFKIT_PYTHON_INCLUDE={_python_include()}",
     ]  # fmt: skip
-    for command in (configure, [cmake, "--build", str(scratch), "--parallel"]):
+    for command in (configure, [cmake, "--build", str(scratch), "--parallel", str(os.cpu_count() or 1)]):
         status, output = run_quietly(command)
         if status:
             words = "\n".join(line for line in output.splitlines() if line.strip())[-4000:]

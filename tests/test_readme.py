@@ -12,7 +12,10 @@ from typer.main import get_command
 from profkit import errors
 from profkit.cli import INTERRUPTED, app
 from profkit.cli.diff import EXAMPLES as DIFF_EXAMPLES
+from profkit.registry import discover
 from profkit.schema import markdown_table
+from profkit.spec import Workload
+from profkit.views.layers import workloads_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -36,6 +39,11 @@ def test_every_command_has_examples() -> None:
 def test_the_column_table_is_the_schema() -> None:
     between = README.split("<!-- columns -->")[1].split("<!-- end of columns -->")[0]
     assert between.strip() == markdown_table()
+
+
+def test_the_workload_table_is_that_of_the_workloads() -> None:
+    between = README.split("<!-- workloads -->")[1].split("<!-- end of workloads -->")[0]
+    assert between.strip() == workloads_markdown(list(discover("profkit.workloads", Workload).values()))
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

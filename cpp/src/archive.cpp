@@ -4,7 +4,7 @@
 #include <torch/csrc/jit/serialization/import_read.h>
 #include <torch/csrc/jit/serialization/pickler.h>
 
-#include <stdexcept>
+#include <vector>
 
 #include "profkit/files.h"
 

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "profkit/archive.h"
 #include "profkit/files.h"
 
 namespace profkit {

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/cuda.h>
+#include <torch/optim/optimizer.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -74,6 +75,8 @@ Engine::Engine(const Bundle& bundle, const Choices& choices)
     optimizer_ = build_optimizer(bundle.optimizer, std::move(parameters), bundle.hyperparameters);
 }
 
+Engine::~Engine() = default;
+
 Outcome Engine::train_step(const at::Tensor& inputs, const at::Tensor& targets) {
     if (!network_.is_training()) {
         network_.train(true);
@@ -104,7 +107,7 @@ at::Tensor Engine::infer_step(const at::Tensor& inputs) {
     if (network_.is_training()) {
         network_.train(false);
     }
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     const Scope scope("phase/forward");
     return network_.forward(inputs);
 }

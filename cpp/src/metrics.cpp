@@ -1,6 +1,7 @@
 #include "profkit/metrics.h"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include <chrono>
 #include <cmath>

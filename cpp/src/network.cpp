@@ -1,6 +1,7 @@
 #include "profkit/network.h"
 
 #include <ATen/core/grad_mode.h>
+#include <torch/nn/module.h>
 
 #include <stdexcept>
 #include <utility>
@@ -139,7 +140,7 @@ NamedTensors Network::weights() const {
 
 void Network::load(const std::map<std::string, at::Tensor>& weights, const std::string& source) {
     auto unused = weights;
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     for (auto& [name, weight] : this->weights()) {
         const auto found = unused.extract(name);
         if (found.empty()) {

@@ -1,11 +1,13 @@
 #pragma once
 
-#include <torch/optim/optimizer.h>
-
 #include <map>
 #include <string>
 
-#include "profkit/archive.h"
+#include "profkit/named_tensors.h"
+
+namespace torch::optim {
+class Optimizer;
+}
 
 namespace profkit {
 

@@ -1,4 +1,4 @@
-"""The engine of hand-written kernels: one loop over layers for the host and the GPU, which differ only in their kernels."""
+"""The engine of hand-written kernels: one loop over layers for host and GPU, which differ only in their kernels."""
 
 from __future__ import annotations
 

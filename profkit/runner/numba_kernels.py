@@ -115,7 +115,7 @@ class OptimizerKernels:
     Attributes:
         name: PyTorch's name of the operator.
         states: names of the arrays beside the weights (`momentum_buffer`), zero at first.
-        run: (weights, gradients, states, hyperparameters, number of this step from 1), all arrays of shape (parameters,).
+        run: (weights, gradients, states, hyperparameters, number of this step from 1); arrays are (parameters,).
         counts: whether its state has `step` too.
     """
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -23,10 +24,29 @@ TITLES = {
 }
 SUBTITLE = 80
 """Characters of a line under the title."""
-FACETS = 5
-"""Values that an axis may have to get a panel each."""
+PANELS = 12
+"""As many panels as one chart may have; axes of many values then have lines instead."""
+WIDEST = 4
+"""Panels side by side."""
+
+WHISKERS = "between the whiskers"
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Panels:
+    """How a chart is cut into panels.
+
+    Attributes:
+        axes: a panel for each combination of their values; none for a single panel.
+        groups: headings in their order.
+        columns: panels side by side.
+    """
+
+    axes: tuple[str, ...]
+    groups: tuple[str, ...]
+    columns: int
 
 
 def place(cell: Cell, results: Results) -> Record:
@@ -55,18 +75,29 @@ def others_than(results: Results, axis: str) -> list[str]:
     return [name for name in varying(results.cells) if name not in (axis, "implementation", "device")]
 
 
-def panels_of(others: Sequence[str], results: Results) -> tuple[dict[str, Any], list[str]]:
-    """A row and a column of panels for two axes of few values; the rest has a line each."""
-    values: dict[str, Any] = {
-        name: list(dict.fromkeys(cell.axes.get(name) for cell in results.cells)) for name in others
-    }
-    chosen = [name for name in sorted(others, key=lambda name: len(values[name])) if len(values[name]) <= FACETS][-2:]
-    panels = {}
-    for side, name in zip(("column", "row"), reversed(chosen), strict=False):
-        header = alt.Header(title=None, labelExpr=f"'{label(name)} ' + datum.value", labelFontWeight="bold")
-        channel = alt.Column if side == "column" else alt.Row
-        panels[side] = channel(f"{name}:N", sort=values[name], header=header)
+def panels_of(others: Sequence[str], results: Results) -> tuple[Panels, list[str]]:
+    """The axes that get a panel for each combination of their values, and those that have but a line each.
+
+    Workloads are never drawn into one panel. Panels are one wrapped list: in a grid of rows and columns, Vega-Lite
+    puts panels under the wrong heading where a combination is missing.
+    """
+    chosen = list(others)
+
+    def groups() -> list[str]:
+        return list(dict.fromkeys(group(cell, chosen) for cell in results.cells))
+
+    while len(groups()) > PANELS and (rest := [name for name in chosen if name != "workload"]):
+        chosen.remove(max(rest, key=lambda name: len({cell.axes.get(name) for cell in results.cells})))
+    last = len({str(cell.axes.get(chosen[-1])) for cell in results.cells}) if chosen else 1
+    panels = Panels(tuple(chosen), tuple(groups()), last if 1 < last <= WIDEST else WIDEST)
     return panels, [name for name in others if name not in chosen]
+
+
+def group(cell: Cell, names: Sequence[str]) -> str:
+    """`convnet, batch size 8, kernel size 3`: the heading of a panel."""
+    return ", ".join(
+        str(cell.axes.get(name)) if name == "workload" else f"{label(name)} {cell.axes.get(name)}" for name in names
+    )
 
 
 def label(axis: str) -> str:
@@ -77,20 +108,22 @@ def label(axis: str) -> str:
 def finished(
     chart: Any,
     records: Iterable[Record],
-    panels: Mapping[str, Any],
+    panels: Panels,
     results: Results,
     title: str,
     marked: str = "between the whiskers",
 ) -> Any:
     """The chart with its data, its panels, its title and one look; `marked` says where the interval is seen."""
-    size = {"width": 220, "height": 180} if panels else {"width": 420, "height": 260}
-    chart = chart.properties(**size)
-    data = alt.InlineData(values=list(records))
-    if panels:
-        chart = chart.facet(data=data, **panels)
-        if "workload" in varying(results.cells):
+    cells = {cell.key: cell for cell in results.cells}
+    data = alt.InlineData(values=[{**each, "panel": group(cells[each["cell"]], panels.axes)} for each in records])
+    if panels.axes:
+        header = alt.Header(title=None, labelFontWeight="bold", labelAnchor="start")
+        facet = alt.Facet("panel:N", sort=list(panels.groups), header=header)
+        chart = chart.properties(width=260, height=180).facet(facet, data=data, columns=panels.columns)
+        if "workload" in panels.axes:
             chart = chart.resolve_scale(y="independent")
     else:
+        chart = chart.properties(width=420, height=260)
         chart.data = data
     return dressed(chart, results, title, marked)
 

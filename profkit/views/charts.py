@@ -19,6 +19,7 @@ from profkit.views.chart_look import (
     colour,
     dressed,
     finished,
+    group,
     label,
     others_than,
     panels_of,
@@ -203,7 +204,7 @@ def _curve(records: list[Record], results: Results, title: tuple[str, str]) -> A
     others = others_than(results, "epoch")
     panels, lines = panels_of(others, results)
     series = series_of(results)
-    wide = [7.0 if name.split()[0] == results.baseline and len(series) > 1 else 1.8 for name in series]
+    wide = [7.0 if name.split()[0] == results.baseline and len(series) > 1 and last > 1 else 1.8 for name in series]
     pale = [0.35 if width > 2 else 1.0 for width in wide]
     parts = sorted({record["part"] for record in records}, reverse=True)
     chart = alt.Chart().encode(
@@ -281,7 +282,7 @@ def _split(results: Results, summaries: Sequence[Summary]) -> Any:
     records = [
         {
             **place(summary.cell, results),
-            "group": ", ".join(f"{label(other)} {summary.cell.axes.get(other)}" for other in others),
+            "group": group(summary.cell, others),
             "phase": name.replace("_", " "),
             "place": number,
             "value": _median(summary, f"{name}_s") * scale,
@@ -308,6 +309,8 @@ def _split(results: Results, summaries: Sequence[Summary]) -> Any:
         groups = list(dict.fromkeys(record["group"] for record in records))
         header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=4)
         chart = chart.encode(row=alt.Row("group:N", sort=groups, header=header, spacing=14))
+        if "workload" in others:
+            chart = chart.resolve_scale(x="independent")
     return dressed(chart, results, "What the time is made of", "")
 
 

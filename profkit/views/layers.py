@@ -133,3 +133,16 @@ def _shape(shape: Shape) -> str:
 
 def _millions(count: int) -> str:
     return f"{count / 1e6:,.2f} M"
+
+
+def workloads_markdown(workloads: Sequence[Workload]) -> str:
+    """The workloads as a table for the README."""
+    lines = ["| workload | parameters | MAC | batch | data | options |", "| --- | --- | --- | --- | --- | --- |"]
+    for workload in workloads:
+        network = workload.network({})
+        options = ", ".join(f"`{name}={option.default}`" for name, option in workload.options.items())
+        lines.append(
+            f"| `{workload.name}` | {network.parameters:,} | {_millions(network.macs)} | {workload.batch_size} "
+            f"| {workload.dataset} | {options} |"
+        )
+    return "\n".join(lines)

@@ -24,7 +24,7 @@ def test_it_measures_prints_saves_draws_and_continues(profkit: Profkit, tmp_path
         "sweep.json", "runs", "results.json", "results.csv", "runs.csv", "epochs.csv", "charts"
     }  # fmt: skip
     assert (directory / "charts/time-by-batch_size.png").exists()
-    assert len(list(csv.DictReader((directory / "epochs.csv").open()))) == 4
+    assert len(list(csv.DictReader((directory / "epochs.csv").read_text().splitlines()))) == 4
     again = profkit(*SMALL, "--epochs", "2", "--no-charts", "--json")
     assert again.returncode == 0
     assert "run 1" not in again.stderr

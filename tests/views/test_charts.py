@@ -63,6 +63,23 @@ def test_where_nothing_is_swept_implementations_stand_side_by_side() -> None:
     assert charts(results([], implementation=["pytorch"])) == {}
 
 
+def test_a_combination_that_is_missing_leaves_every_panel_under_its_own_heading() -> None:
+    places = [cell("pytorch", size, kernel_size=kernel) for size, kernel in ((8, 3), (8, 5), (32, 3), (64, 5))]
+    drawn = charts(results([(place, report([10, 12])) for place in places]))["time-by-kernel_size"]
+    shown = json.loads(drawn.to_json())
+    assert shown["facet"]["sort"] == ["batch size 8", "batch size 32", "batch size 64"]
+    assert {(each["panel"], each["x"]) for each in next(iter(shown["datasets"].values()))} == {
+        ("batch size 8", 3), ("batch size 8", 5), ("batch size 32", 3), ("batch size 64", 5)
+    }  # fmt: skip
+
+
+def test_axes_of_too_many_values_have_lines_instead_of_panels() -> None:
+    places = [cell("pytorch", size, kernel_size=3, seed_like=seed) for size in (8, 32) for seed in range(20)]
+    drawn = charts(results([(place, report([10, 12])) for place in places]))["time-by-batch_size"]
+    assert "facet" not in json.loads(drawn.to_json())
+    assert "seed_like" in drawn.to_json()
+
+
 def test_axes_have_units_and_batch_size_is_logarithmic() -> None:
     drawn = charts(swept(epochs=2))
     by_size = json.loads(drawn["time-by-batch_size"].to_json())

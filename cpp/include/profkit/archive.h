@@ -5,16 +5,15 @@
 
 #include <filesystem>
 #include <map>
+#include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
+#include <type_traits>
+
+#include "profkit/named_tensors.h"
 
 namespace profkit {
 
 using Dict = c10::Dict<c10::IValue, c10::IValue>;
-
-/// Tensors by name, in the order of the layers.
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// What `torch.save` of a dict of plain values and tensors wrote.
 ///

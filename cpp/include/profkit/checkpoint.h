@@ -2,10 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 
-#include "profkit/archive.h"
+#include "profkit/named_tensors.h"
 
 namespace profkit {
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/optim/optimizer.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,6 +33,7 @@ public:
     /// @throws Unsupported a device or a choice that is not to be had, or an unknown kind of layer, loss or optimizer.
     /// @throws std::runtime_error weights or settings that do not fit.
     Engine(const Bundle& bundle, const Choices& choices);
+    ~Engine();
 
     const c10::Device& device() const { return device_; }
     at::Tensor to_device(const at::Tensor& tensor) const { return tensor.to(device_); }

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <torch/nn/module.h>
-#include <torch/optim/optimizer.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <functional>
@@ -11,6 +10,14 @@
 #include <vector>
 
 #include "profkit/bundle.h"
+
+// Those who only name them need not compile their headers, which takes seconds.
+namespace torch::nn {
+class Module;
+}
+namespace torch::optim {
+class Optimizer;
+}
 
 namespace profkit {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "profkit/archive.h"
 #include "profkit/bundle.h"
 #include "profkit/layers.h"
+#include "profkit/named_tensors.h"
 
 namespace profkit {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "profkit/archive.h"
+#include "profkit/named_tensors.h"
 
 namespace profkit {
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import llvmlite
@@ -44,6 +45,10 @@ def open_device(threads: int) -> Device:
     Raises:
         ValueError: more threads than that.
     """
+    if "NUMBA_THREADING_LAYER" not in os.environ:
+        # Threads that wait by sleeping. Those of OpenMP wait by spinning, and torch has a second set of them for the
+        # batches: on a busy machine the two sets then take each other's cores.
+        numba.config.THREADING_LAYER = "workqueue"
     numba.set_num_threads(threads)
     elementwise.assign(
         np.zeros(1, np.float32), np.zeros(1, np.float32)

@@ -1,14 +1,14 @@
 """Convolutions by direct loops over shifted planes.
 
-A sample's channels are copied once into zero-padded planes; with a stride s each channel is dealt out into s * s planes,
-one for each remainder of row and column. Then every tap of the kernel (input channel, row, column) sees its inputs for
-all output positions as one contiguous run of its plane, which begins at the tap's offset: output row y, column x is
-at y * width + x. A run is as wide as a plane, so that the last columns of each row are of no output; they cost less
-than `im2col`, which copies each input once for each tap. Runs are rounded up to whole vectors.
+A sample's channels are copied once into zero-padded planes; with a stride s each channel is dealt out into s * s
+planes, one for each remainder of row and column. Then every tap of the kernel (input channel, row, column) sees its
+inputs for all output positions as one contiguous run of its plane, which begins at the tap's offset: output row y,
+column x is at y * width + x. A run is as wide as a plane, so that the last columns of each row are of no output; they
+cost less than `im2col`, which copies each input once for each tap. Runs are rounded up to whole vectors.
 
 The three products of a convolution are loops over taps and runs: output += weight * plane, gradient of the weight =
-gradient * plane summed over the run, gradient of the plane += weight * gradient. A transposed convolution is the same three with
-input and output exchanged.
+gradient * plane summed over the run, gradient of the plane += weight * gradient. A transposed convolution is the same
+three with input and output exchanged.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ def _add_parts(sums: Array, total: Array) -> None:
 
 @parallel
 def _sum_channels(values: Array, total: Array) -> None:
-    """total[c] = sum over samples and positions of values (n, channels, height, width): a sum a sample, then their sum."""
+    """total[c] = sum of values (n, channels, height, width) over all but c: a sum for each sample, then their sum."""
     for channel in prange(values.shape[1]):
         total[channel] = 0
         for sample in range(values.shape[0]):
@@ -273,11 +273,8 @@ def _matrix(weight: Array) -> Array:
     return weight.reshape(len(weight), -1)
 
 
-def _bias(call: Call, name: str = "bias") -> Array:
-    """The layer's bias, or zeros."""
-    if name in call.weights:
-        return call.weights[name]
-    return call.constant("no bias", lambda: np.zeros(max(call.inputs[0].shape[1], call.output.shape[1]), np.float32))
+def _bias(call: Call) -> Array:
+    return call.weights["bias"] if "bias" in call.weights else _no_bias(call, call.output)
 
 
 def _geometry(planes: Planes) -> tuple[int, ...]:
@@ -293,8 +290,9 @@ def _weight_gradient(call: Call, planes: Planes, images: Array, windows: Array) 
         _sum_channels(call.gradient, call.gradients["bias"])
 
 
-def _no_bias(images: Array, call: Call) -> Array:
-    return call.constant(f"zeros {images.shape[1]}", lambda: np.zeros(images.shape[1], np.float32))
+def _no_bias(call: Call, images: Array) -> Array:
+    channels = images.shape[1]
+    return call.constant(f"zeros {channels}", lambda: np.zeros(channels, np.float32))
 
 
 def _forward(call: Call) -> None:
@@ -309,7 +307,7 @@ def _backward(call: Call) -> None:
     _weight_gradient(call, planes, call.inputs[0], call.gradient)
     if (images := call.input_gradients[0]) is not None:
         weight, threads = _matrix(call.weights["weight"]), numba.get_num_threads()
-        bias = _no_bias(images, call)
+        bias = _no_bias(call, images)
         _from_windows(call.gradient, weight, bias, images, planes.offsets, _geometry(planes), threads)
 
 
@@ -325,7 +323,7 @@ def _transpose_backward(call: Call) -> None:
     _weight_gradient(call, planes, call.gradient, call.inputs[0])
     if (windows := call.input_gradients[0]) is not None:
         weight, threads = _matrix(call.weights["weight"]), numba.get_num_threads()
-        bias = _no_bias(windows, call)
+        bias = _no_bias(call, windows)
         _to_windows(call.gradient, weight, bias, windows, planes.offsets, _geometry(planes), threads)
 
 

@@ -56,7 +56,7 @@ def _add(one: Array, other: Array, output: Array) -> None:
 
 
 @parallel
-def _mask(values: Array, mask: Array, scale: float, output: Array) -> None:
+def _mask(values: Array, mask: Array, scale: np.float32, output: Array) -> None:
     for index in prange(len(values)):
         output[index] = values[index] * (np.float32(mask[index]) * scale)
 

@@ -38,7 +38,7 @@ def _add_product(total: Array, first: int, last: int, left: Array, right: Array)
 
 @parallel
 def _multiply(left: Array, right: Array, start: Array, total: Array) -> None:
-    """total (m, n) = start (n,) + left (m, k) @ right (k, n)."""
+    """Total (m, n) = start (n,) + left (m, k) @ right (k, n)."""
     rows = total.shape[0]
     for block in prange((rows + _ROWS - 1) // _ROWS):
         first, last = block * _ROWS, min((block + 1) * _ROWS, rows)

@@ -1,4 +1,7 @@
-"""Batch normalisation: one thread's turn is one channel; sums are float64, as a batch has many elements."""
+"""Batch normalisation: one thread's turn is one channel; sums are float64, as a batch has many elements.
+
+Kernels take each array by itself: what a parallel loop writes to an array out of a tuple can be lost (Numba 0.68).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,11 @@ from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
 
 @parallel
 def _moments(
-    images: Array, mean: Array, deviation: Array, running: tuple[Array, Array], eps: float, share: float
+    images: Array, mean: Array, deviation: Array, running_mean: Array, running_var: Array, eps: float, share: float
 ) -> None:
     """Mean and 1 / sqrt(variance + eps) of each channel; the running ones move by `share`, to the unbiased variance."""
     samples, channels, height, width = images.shape
     count = samples * height * width
-    running_mean, running_var = running
     for channel in prange(channels):
         total = 0.0
         for sample in range(samples):
@@ -76,16 +78,16 @@ def _sums(
 def _backward(
     images: Array,
     gradient: Array,
-    moments: tuple[Array, Array],
+    mean: Array,
+    deviation: Array,
     weight: Array,
-    sums: tuple[Array, Array],
+    weight_gradient: Array,
+    bias_gradient: Array,
     result: Array,
 ) -> None:
     """(gradient - its mean - normalised input * mean of their product) * weight / deviation."""
     samples, channels, height, width = images.shape
     count = samples * height * width
-    mean, deviation = moments
-    weight_gradient, bias_gradient = sums
     for turn in prange(samples * channels):
         sample, channel = turn // channels, turn % channels
         scale = weight[channel] * deviation[channel]
@@ -107,7 +109,7 @@ def _moment_arrays(call: Call) -> tuple[Array, Array]:
 def _forward(call: Call) -> None:
     mean, deviation = _moment_arrays(call)
     running = call.weights["running_mean"], call.weights["running_var"]
-    _moments(call.inputs[0], mean, deviation, running, float(call.settings["eps"]), float(call.settings["momentum"]))
+    _moments(call.inputs[0], mean, deviation, *running, float(call.settings["eps"]), float(call.settings["momentum"]))
     _normalise(call.inputs[0], mean, deviation, call.weights["weight"], call.weights["bias"], call.output)
 
 
@@ -123,7 +125,7 @@ def _gradients(call: Call) -> None:
     sums = call.gradients["weight"], call.gradients["bias"]
     _sums(call.inputs[0], call.gradient, *moments, *sums)
     if call.input_gradients[0] is not None:
-        _backward(call.inputs[0], call.gradient, moments, call.weights["weight"], sums, call.input_gradients[0])
+        _backward(call.inputs[0], call.gradient, *moments, call.weights["weight"], *sums, call.input_gradients[0])
 
 
 BATCH_NORM2D = LayerKernels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,14 +13,14 @@ from profkit.runner.numba_kernels import ADAM_EPSILON, Array, OptimizerKernels
 
 
 @parallel
-def _sgd(weights: Array, gradients: Array, rate: float, decay: float) -> None:
+def _sgd(weights: Array, gradients: Array, rate: np.float32, decay: np.float32) -> None:
     for index in prange(len(weights)):
         weights[index] -= rate * (gradients[index] + decay * weights[index])
 
 
 @parallel
 def _sgd_momentum(
-    weights: Array, gradients: Array, velocity: Array, rate: float, momentum: float, decay: float
+    weights: Array, gradients: Array, velocity: Array, rate: np.float32, momentum: np.float32, decay: np.float32
 ) -> None:
     """PyTorch's formula: the rate is no part of the velocity, and the first velocity is the gradient."""
     for index in prange(len(weights)):
@@ -31,26 +32,26 @@ def _sgd_momentum(
 def _adam(
     weights: Array,
     gradients: Array,
-    moments: tuple[Array, Array],
-    betas: tuple[float, float],
-    complements: tuple[float, float],
-    decay: float,
-    rate: float,
-    correction: float,
-    epsilon: float,
+    first: Array,
+    second: Array,
+    beta2: np.float32,
+    complement1: np.float32,
+    complement2: np.float32,
+    decay: np.float32,
+    rate: np.float32,
+    correction: np.float32,
+    epsilon: np.float32,
 ) -> None:
     """PyTorch's formula.
 
-    `complements` are 1 - betas, from float64; `rate` has the first moment's correction for the zero that it began
+    The complements are 1 - beta, from float64; `rate` has the first moment's correction for the zero that it began
     with, `correction` is the root of the second's.
     """
-    first, second = moments
-    beta1, beta2 = betas
     for index in prange(len(weights)):
         gradient = gradients[index] + decay * weights[index]
-        first[index] += complements[0] * (gradient - first[index])
-        second[index] = beta2 * second[index] + complements[1] * gradient * gradient
-        weights[index] -= rate * first[index] / (np.sqrt(second[index]) / correction + epsilon)
+        first[index] += complement1 * (gradient - first[index])
+        second[index] = beta2 * second[index] + complement2 * gradient * gradient
+        weights[index] -= rate * first[index] / (math.sqrt(second[index]) / correction + epsilon)
 
 
 def _sgd_states(hyperparameters: Mapping[str, float]) -> tuple[str, ...]:
@@ -70,22 +71,11 @@ def _run_sgd(
 def _run_adam(
     weights: Array, gradients: Array, states: tuple[Array, ...], hyperparameters: Mapping[str, float], step: int
 ) -> None:
-    betas = hyperparameters["beta1"], hyperparameters["beta2"]
-    rate = hyperparameters["lr"] / (1 - betas[0] ** step)
-    correction = np.sqrt(1 - betas[1] ** step)
+    beta1, beta2 = hyperparameters["beta1"], hyperparameters["beta2"]
+    rate, correction = hyperparameters["lr"] / (1 - beta1**step), math.sqrt(1 - beta2**step)
     decay = hyperparameters.get("weight_decay", 0)
-    single = np.float32
-    _adam(
-        weights,
-        gradients,
-        (states[0], states[1]),
-        (single(betas[0]), single(betas[1])),
-        (single(1 - betas[0]), single(1 - betas[1])),
-        single(decay),
-        single(rate),
-        single(correction),
-        single(ADAM_EPSILON),
-    )
+    scalars = beta2, 1 - beta1, 1 - beta2, decay, rate, correction, ADAM_EPSILON
+    _adam(weights, gradients, *states, *(np.float32(scalar) for scalar in scalars))
 
 
 SGD = OptimizerKernels("aten::_fused_sgd_", _sgd_states, _run_sgd)

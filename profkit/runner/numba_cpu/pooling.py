@@ -34,7 +34,7 @@ def _max(images: Array, output: Array, places: Array, size: int, stride: int, pa
 @parallel
 def _max_backward(gradient: Array, places: Array, images: Array) -> None:
     """Each gradient goes to the place that its value came from."""
-    _, channels, height, width = images.shape
+    channels, width = images.shape[1], images.shape[3]
     for turn in prange(images.shape[0] * channels):
         sample, channel = turn // channels, turn % channels
         images[sample, channel] = np.float32(0)

@@ -57,7 +57,10 @@ def _from_windows(windows: Array, weights: Array, bias: Array, images: Array, st
 
 @kernel
 def _to_weights(images: Array, windows: Array, sums: Array, stride: int, padding: int) -> None:
-    """Sums (parts, channels of `windows`, of `images`, size, size) of window value times input, a part of the samples each."""
+    """Sums (parts, channels of `windows`, of `images`, size, size) of window value times input.
+
+    Each part is of some of the samples.
+    """
     parts, channels, inputs, size, _ = sums.shape
     samples, _, rows, columns = windows.shape
     height, width = images.shape[2], images.shape[3]
@@ -99,7 +102,7 @@ def sum_channels(values: Array, sums: Array) -> None:
 
 @kernel
 def _add_parts(sums: Array, total: Array) -> None:
-    """total (n,) = sum of sums (parts, n) over the parts, in their order."""
+    """Total (n,) = sum of sums (parts, n) over the parts, in their order."""
     for index in range(cuda.grid(1), total.shape[0], cuda.gridsize(1)):
         value = np.float32(0)
         for part in range(sums.shape[0]):

@@ -78,7 +78,7 @@ def _backward(
     share: np.float32,
     result: Array,
 ) -> None:
-    """(gradient - its mean - normalised input * mean of their product) * weight / deviation; `share` is 1 / elements."""
+    """(gradient - its mean - normalised input * mean of their product) * weight / deviation; `share` = 1 / elements."""
     samples, channels, rows, columns = result.shape
     for index in range(cuda.grid(1), samples * channels * rows * columns, cuda.gridsize(1)):
         column, row = index % columns, index // columns % rows
