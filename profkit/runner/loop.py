@@ -87,6 +87,7 @@ class Loop:
         self.engine = engine
         self.course = course
         self.progress = progress
+        self.loss: str = bundle["loss"]
         self.labelled = bundle["target"] == "labels"
         self.train = Batches(bundle, "train", in_order=False)
         self.test = Batches(bundle, "test", in_order=True)
@@ -159,7 +160,7 @@ class Loop:
             correct = count_correct(self.engine.to_host(outputs), targets) if self.labelled else 0
             seen.add(self.measured.samples[-1], loss, correct)
         self.progress(f"epoch {epoch + 1}/{self.course.epochs}, testing")
-        tested, evaluate_ns = evaluate(self.engine, self.test, self.labelled)
+        tested, evaluate_ns = evaluate(self.engine, self.test, self.loss)
         training = self.course.mode == "train"
         steps = slice(first, None)
         self.measured.epochs.append(
@@ -167,7 +168,10 @@ class Loop:
                 "epoch": epoch,
                 "samples": seen.samples,
                 "epoch_ns": sum(self.measured.step_ns[steps]),
-                **{f"{phase}_ns": sum(times[steps]) for phase, times in self.measured.phase_ns.items()},
+                **{
+                    f"{phase}_ns": sum(times[steps]) if isinstance(scope, PhaseClock) else None
+                    for phase, times in self.measured.phase_ns.items()
+                },
                 "evaluate_ns": evaluate_ns,
                 "train_loss": seen.mean_loss() if training else None,
                 "train_accuracy": seen.accuracy() if training and self.labelled else None,

@@ -48,15 +48,19 @@ def count_correct(outputs: torch.Tensor, labels: torch.Tensor) -> int:
     return int((outputs.argmax(1) == labels).sum())
 
 
-def evaluate(engine: Engine, batches: Batches, labelled: bool) -> tuple[dict[str, float | None], int]:
+def evaluate(engine: Engine, batches: Batches, loss: str) -> tuple[dict[str, float | None], int]:
     """Loss and accuracy, or for an autoencoder L1 and L2, over all batches, and the time that took [ns].
 
-    Every value is None where there are no batches.
+    Args:
+        engine: with the network.
+        batches: to test on; every value is None where there are none.
+        loss: of the recipe; `l1` and `l2` compare the output with the input.
     """
     found: dict[str, float | None] = dict.fromkeys(("test_loss", "test_accuracy", "test_l1", "test_l2"))
     if not len(batches):
         return found, 0
     start = time.perf_counter_ns()
+    labelled = loss == "cross_entropy"
     samples, correct, sums = 0, 0, [0.0, 0.0]
     for index in range(len(batches)):
         inputs, labels = batches.make(index)
@@ -72,6 +76,7 @@ def evaluate(engine: Engine, batches: Batches, labelled: bool) -> tuple[dict[str
         found |= {"test_loss": sums[0] / samples, "test_accuracy": correct / samples}
     else:
         found |= {"test_l1": sums[0] / samples, "test_l2": sums[1] / samples}
+        found["test_loss"] = found[f"test_{loss}"]
     return found, time.perf_counter_ns() - start
 
 

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+import pickle
 import sys
 import time
 from collections.abc import Callable
@@ -96,9 +97,7 @@ def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
 
 def run(arguments: argparse.Namespace, progress: Callable[[str], object]) -> dict[str, Any]:
     """Run the bundle as the command line says; returns the report."""
-    bundle = torch.load(arguments.bundle, weights_only=True)
-    if bundle["schema"] != BUNDLE_SCHEMA:
-        raise InputError(f"bundle of schema {bundle['schema']}, this runner reads {BUNDLE_SCHEMA}")
+    bundle = _read_bundle(arguments.bundle)
     load_ns = _load(bundle, arguments.data)
     engine = _engine(arguments, bundle)
     course = _course(arguments)
@@ -109,6 +108,24 @@ def run(arguments: argparse.Namespace, progress: Callable[[str], object]) -> dic
     if arguments.results:
         torch.save(_results(engine, bundle, output, measured), arguments.results)
     return said
+
+
+def _read_bundle(path: Path) -> dict[str, Any]:
+    """The bundle, if it is one that this program knows.
+
+    Raises:
+        InputError: it cannot be read or is of another schema.
+    """
+    try:
+        bundle = torch.load(path, weights_only=True)
+        schema = bundle["schema"]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"cannot read {path}: not a bundle, or a damaged one") from error
+    if schema != BUNDLE_SCHEMA:
+        raise InputError(f"cannot read {path}: bundle of schema {schema}, this runner reads {BUNDLE_SCHEMA}")
+    return bundle
 
 
 def _load(bundle: dict[str, Any], data: Path | None) -> int | None:

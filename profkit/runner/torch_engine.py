@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from profkit.runner.engine import Choices, Description, DeviceMemory, EngineKind, Outcome, UnsupportedError
-from profkit.runner.layers import LOSS_BUILDERS, OPTIMIZER_BUILDERS
+from profkit.runner.layers import LAYER_BUILDERS, LOSS_BUILDERS, OPTIMIZER_BUILDERS
 from profkit.runner.network import build_network
 from profkit.runner.scope import Scopes
 
@@ -139,6 +139,18 @@ def _truth(value: bool) -> str:
     return str(value).lower()
 
 
+def _refuse_unknown(bundle: Mapping[str, Any]) -> None:
+    """Refuse a layer, a loss or an optimizer of another version of bundles."""
+    named = [
+        *(("layer kind", layer["kind"], LAYER_BUILDERS) for layer in bundle["layers"]),
+        ("loss", bundle["loss"], LOSS_BUILDERS),
+        ("optimizer", bundle["optimizer"], OPTIMIZER_BUILDERS),
+    ]
+    for what, name, known in named:
+        if name not in known:
+            raise UnsupportedError(f"unknown {what} '{name}' in the bundle")
+
+
 def _set_backends(choices: Choices) -> None:
     torch.use_deterministic_algorithms(choices.deterministic)
     torch.backends.cudnn.benchmark = choices.cudnn_benchmark
@@ -158,6 +170,7 @@ def make(bundle: Mapping[str, Any], choices: Choices) -> TorchEngine:
         raise UnsupportedError("there is no CUDA device that this torch can use")
     if choices.device == "mps" and not torch.backends.mps.is_available():
         raise UnsupportedError("there is no Apple GPU (mps) that this torch can use")
+    _refuse_unknown(bundle)
     _set_backends(choices)
     return TorchEngine(bundle, choices)
 
