@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import msgspec
 
 from profkit.artefact import sha256
 from profkit.bundle import Bundle
+from profkit.cache import cache_directory
 from profkit.errors import DisagreementError, WriteError
 from profkit.implementations import REFERENCE, Implementation
-from profkit.native import Say, cache_directory
+from profkit.native import Say
 from profkit.prepare import Task, prepare
 from profkit.programs import Course, run_program
 from profkit.registry import find, unknown
+from profkit.rounding import FACTOR, TOLERANCE, Differences, Results, allowed, differences, largest, most, worst
 from profkit.run import Agreement, decode
 from profkit.write import write_whole
 
@@ -29,15 +31,9 @@ BUDGET_MACS = 10**10
 """Multiply-adds forward that a check may take: small networks take all the steps, large ones as many as fit, and
 never less than two, since momentum shows in the second."""
 
-TOLERANCE = 1e-5
-"""About a hundred roundings of float32 (2**-23), relative to the largest value of a tensor where that is above one.
-Two correct implementations may sum in another order, and twenty steps add such differences up; a missing gradient,
-another scaling or a sum instead of a mean is thousands of times larger."""
-
 DEVICE_TOLERANCE = 1e-3
-"""Where one side ran on an accelerator: its convolutions round their inputs to TF32 (10 bits) by default."""
-
-STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+"""The least that is allowed where one side ran on an accelerator: its convolutions round their inputs to TF32 (10 bits)
+by default."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +47,6 @@ class Platform:
     def name(self) -> str:
         """As tables call it: `numba` on the host, `numba:cuda` elsewhere."""
         return self.implementation.name if self.device == "cpu" else f"{self.implementation.name}:{self.device}"
-
-
-@dataclass(frozen=True)
-class Results:
-    """What one implementation computed.
-
-    Attributes:
-        output: float32 (batch size, ...), of the first batch in evaluation mode before training.
-        losses: float64 (steps,).
-        weights: parameters and buffers by name, after the last step.
-        reconstruction: of an autoencoder, (samples, *input shape), after the last step; empty for others.
-    """
-
-    output: Any
-    losses: Any
-    weights: dict[str, Any]
-    reconstruction: Any = field(default=())
 
 
 @dataclass(frozen=True)
@@ -114,8 +93,8 @@ def check_workload(task: Task, chosen: Sequence[Platform], threads: int, say: Sa
     reasons = {platform: platform.implementation.why_not(network, platform.device) for platform in chosen}
     able = [platform for platform, reason in reasons.items() if reason is None]
     reference = Platform(find("profkit.implementations", Implementation, REFERENCE), "cpu")
-    if len(able) == 1:
-        able.insert(0, reference)
+    if reference in able or len(able) == 1:
+        able = [reference, *(platform for platform in able if platform != reference or len(able) == 1)]
     found: dict[Pair, Agreement] = {}
     if able:
         say(f"preparing {task.workload.name}")
@@ -169,8 +148,9 @@ def agreements(wanted: Sequence[Pair], bundle: Bundle, threads: int, say: Say) -
         second = results[candidate]
         if baseline == candidate:
             second = results_of(commands[candidate], candidate, bundle, threads, say)
+        rounding = _rounding(bundle, threads, results, say)
         tolerance = TOLERANCE if baseline.device == candidate.device == "cpu" else DEVICE_TOLERANCE
-        found[pair] = compare(results[baseline], second, expected_output(bundle), baseline.name, tolerance)
+        found[pair] = compare(results[baseline], second, expected_output(bundle), rounding, baseline.name, tolerance)
         _remember(file, found[pair])
     return found
 
@@ -182,16 +162,10 @@ def require(found: Mapping[str, Agreement]) -> None:
         agreement = next(iter(wrong.values()))
         raise DisagreementError(
             f"{' and '.join(wrong)} {'does' if len(wrong) == 1 else 'do'} not compute what "
-            f"{agreement.reference} computes: {_worst(agreement)} (tolerance {agreement.tolerance:.0e})",
+            f"{agreement.reference} computes: {agreement.worst} differs by {agreement.excess or 0:.3g} times what "
+            "rounding explains",
             "times of implementations that disagree must not be compared",
         )
-
-
-def _worst(agreement: Agreement) -> str:
-    """The largest difference in words."""
-    differences = {name: getattr(agreement, name) for name in ("output", "loss", "weight", "statistics", "exact")}
-    name = max(differences, key=lambda key: (differences[key] != differences[key], differences[key]))
-    return f"{name} differs by {differences[name]:.2e}"
 
 
 def steps_for(bundle: Bundle) -> int:
@@ -199,7 +173,9 @@ def steps_for(bundle: Bundle) -> int:
     return min(max(BUDGET_MACS // max(bundle.macs, 1), FEWEST_STEPS), MOST_STEPS)
 
 
-def results_of(command: Sequence[str], platform: Platform, bundle: Bundle, threads: int, say: Say) -> Results:
+def results_of(
+    command: Sequence[str], platform: Platform, bundle: Bundle, threads: int, say: Say, *more: str
+) -> Results:
     """Run a few training steps of a bundle and return what came out.
 
     Raises:
@@ -211,8 +187,30 @@ def results_of(command: Sequence[str], platform: Platform, bundle: Bundle, threa
     course = Course(steps=steps_for(bundle), threads=threads, device=platform.device, masks=True)
     with tempfile.TemporaryDirectory(prefix="profkit-") as scratch:
         file = Path(scratch, "results.pt")
-        run_program(command, bundle, course, lambda line: say(f"{title}: {line}"), more=["--results", str(file)])
+        flags = ["--results", str(file), *more]
+        run_program(command, bundle, course, lambda line: say(f"{title}: {line}"), more=flags)
         return Results(**torch.load(file, weights_only=True))
+
+
+def _rounding(bundle: Bundle, threads: int, results: dict[Platform, Results], say: Say) -> Differences:
+    """How far float32 is from float64 in the reference, remembered in the cache.
+
+    Args:
+        bundle: the work.
+        threads: intra-operator threads.
+        results: of float32; those of the reference are added where they are not there yet.
+        say: told what is going on.
+    """
+    reference = Platform(find("profkit.implementations", Implementation, REFERENCE), "cpu")
+    command = reference.implementation.command(say)
+    key = hashlib.sha256(repr((bundle.sha256, threads, steps_for(bundle), _identity(command))).encode()).hexdigest()
+    file = cache_directory() / "agreements" / f"{key[:16]}-rounding.json"
+    if not file.exists():
+        if reference not in results:
+            results[reference] = results_of(command, reference, bundle, threads, say)
+        exact = results_of(command, reference, bundle, threads, say, "--double")
+        _remember(file, differences(exact, results[reference]))
+    return decode(file.read_bytes(), dict[str, float], str(file))
 
 
 def expected_output(bundle: Bundle) -> Any:
@@ -223,67 +221,57 @@ def expected_output(bundle: Bundle) -> Any:
 
 
 def compare(
-    baseline: Results, candidate: Results, expected: Any, reference: str, tolerance: float = TOLERANCE
+    baseline: Results,
+    candidate: Results,
+    expected: Any,
+    rounding: Differences,
+    reference: str,
+    tolerance: float = TOLERANCE,
 ) -> Agreement:
-    """Largest differences; infinite where shapes or names of the weights differ.
+    """Hold the differences of two results against what rounding explains.
 
     Args:
         baseline: what the first of the pair computed.
         candidate: what the second did.
         expected: output of the first samples in float64 arithmetic.
+        rounding: how far float32 is from float64 in the reference.
         reference: name of the first.
-        tolerance: largest difference that rounding explains.
+        tolerance: the least that is allowed.
     """
-    names = baseline.weights.keys()
-    weight = statistics = float("inf")
-    if names == candidate.weights.keys():
-        differences = {name: _largest(baseline.weights[name], candidate.weights[name]) for name in names}
-        statistics = _worst_of(value for name, value in differences.items() if name.endswith(STATISTICS))
-        weight = _worst_of(value for name, value in differences.items() if not name.endswith(STATISTICS))
+    found = differences(baseline, candidate)
+    exact = largest(expected, candidate.output[: len(expected)])
+    limits = allowed(rounding, tolerance)
+    name, excess = worst({**found, "exact": exact}, {"exact": limits["output"], **limits})
     return Agreement(
         reference=reference,
         steps=len(baseline.losses),
-        exact=_largest(expected, candidate.output[: len(expected)]),
-        output=_largest(baseline.output, candidate.output),
-        loss=_largest(baseline.losses, candidate.losses),
-        weight=weight,
-        statistics=statistics,
+        exact=exact,
+        output=most(found, "output"),
+        loss=most(found, "loss"),
+        weight=most(found, "weight"),
+        statistics=most(found, "statistics"),
         tolerance=tolerance,
+        excess=excess,
+        worst=name,
     )
-
-
-def _worst_of(differences: Any) -> float:
-    """The largest; NaN where there is one, 0 of none."""
-    values = list(differences)
-    return next((value for value in values if value != value), max(values, default=0.0))
-
-
-def _largest(baseline: Any, candidate: Any) -> float:
-    """Largest difference of two tensors, relative to the largest value where that is above one; NaN stays NaN."""
-    if baseline.shape != candidate.shape:
-        return float("inf")
-    if not baseline.numel():
-        return 0.0
-    baseline, candidate = baseline.double(), candidate.double()
-    return float((baseline - candidate).abs().max() / max(1.0, float(baseline.abs().max())))
 
 
 def _remembered(pair: Pair, commands: Mapping[Platform, list[str]], bundle: Bundle, threads: int) -> Path:
     """Where the agreement of a pair is kept: by everything that it follows from."""
     who = [(platform.device, _identity(commands[platform])) for platform in pair]
-    settings = (bundle.sha256, threads, steps_for(bundle), TOLERANCE, DEVICE_TOLERANCE, who)
+    settings = (bundle.sha256, threads, steps_for(bundle), TOLERANCE, DEVICE_TOLERANCE, FACTOR, who)
     key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     return cache_directory() / "agreements" / f"{key}.json"
 
 
-def _remember(file: Path, agreement: Agreement) -> None:
+def _remember(file: Path, found: Agreement | Differences) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(
             f"cannot write {file.parent}: {error.strerror}", "set PROFKIT_CACHE to a writable directory"
         ) from error
-    write_whole(file, msgspec.json.encode(agreement))
+    write_whole(file, msgspec.json.encode(found))
 
 
 def _identity(command: Sequence[str]) -> str:

@@ -11,22 +11,24 @@ from pathlib import Path
 
 from profkit.agree import agreement_of
 from profkit.bundle import Bundle
-from profkit.errors import DisagreementError, InputError, MissingToolError, ProfkitError, ProgramError, UsageError
+from profkit.errors import (
+    DisagreementError,
+    InputError,
+    InterruptedRunError,
+    MissingToolError,
+    ProgramError,
+    UsageError,
+)
 from profkit.implementations import REFERENCE, Implementation
 from profkit.machine import Machine
 from profkit.measures import Measured, Omission, Results, values_of
 from profkit.prepare import Task, prepare
 from profkit.programs import Course, run_program
+from profkit.provenance import commit
 from profkit.sweep import Cell, Sweep, cells, order
-from profkit.sweep_directory import RunFile, commit, finished_runs, keep, open_directory, save
+from profkit.sweep_directory import RunFile, finished_runs, keep, open_directory, save
 
 Say = Callable[[str], None]
-
-
-class InterruptedBenchmarkError(ProfkitError):
-    """It was stopped from outside; what was finished is kept."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def bench(sweep: Sweep, directory: Path, say: Say) -> Results:
         UsageError: the sweep makes no sense, no cell of it can run, or the directory is another sweep's.
         InputError: the data, or a run of an earlier invocation, cannot be read.
         BuildError: an implementation cannot be built.
-        InterruptedBenchmarkError: on Ctrl-C.
+        InterruptedRunError: on Ctrl-C.
     """
     sweep.check()
     fitting, ledger = _fitting(sweep)
@@ -91,7 +93,7 @@ def bench(sweep: Sweep, directory: Path, say: Say) -> Results:
         _measure(_jobs(sweep, fitting, ledger, say), sweep, directory, ledger, about.machine, say)
     except KeyboardInterrupt:
         total = len(fitting) * sweep.repeats
-        raise InterruptedBenchmarkError(
+        raise InterruptedRunError(
             f"interrupted with {len(ledger.runs)} of {total} runs finished, {len(ledger.runs) - before} of them now",
             f"they lie in {directory}, and the same command continues with the others",
         ) from None
@@ -248,12 +250,9 @@ def _objection(implementation: Implementation, job: Job, say: Say) -> tuple[str,
     agreement = agreement_of(implementation, job.bundle, job.course.threads, say, device=job.course.device)
     if agreement.holds:
         return "", ""
-    names = ("output", "loss", "weight", "statistics", "exact")
-    differences = {name: getattr(agreement, name) for name in names}
-    wrong = [f"{name} by {value:.1e}" for name, value in differences.items() if not value <= agreement.tolerance]
     return "disagrees", (
-        f"differs from {agreement.reference} over {agreement.steps} training steps: {', '.join(wrong)} "
-        f"(tolerance {agreement.tolerance:.0e})"
+        f"differs from {agreement.reference} after {agreement.steps} training steps: {agreement.worst} by "
+        f"{agreement.excess or 0:.3g} times what rounding explains"
     )
 
 

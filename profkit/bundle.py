@@ -161,10 +161,7 @@ def _order(random: np.random.Generator, contents: Contents) -> np.ndarray[Any, n
     """Which training sample comes when, a row an epoch: shape (epochs, samples of an epoch)."""
     samples, size = len(contents.train.images), contents.batch_size
     if size > samples:
-        raise UsageError(
-            f"a batch of {size} needs more than the {samples} samples there are",
-            "choose a smaller --batch-size or a larger --subset",
-        )
+        raise too_few(size, samples)
     rows = [random.permutation(samples) for _ in range(contents.epochs or 1)]
     # Steps that are counted by themselves are all of one size.
     return np.stack(rows)[:, : samples // size * size if contents.epochs is None else samples]
@@ -220,6 +217,14 @@ def _expected(module: Any, body: dict[str, Any]) -> Any:
     module.eval()
     with torch.no_grad():
         return module.double()(inputs[:EXPECTED_SAMPLES].double())
+
+
+def too_few(batch_size: int, samples: int) -> UsageError:
+    """The error for data that has less than one batch."""
+    return UsageError(
+        f"a batch of {batch_size} needs more than the {samples} samples there are",
+        "choose a smaller --batch-size or a larger --subset",
+    )
 
 
 def bundle_key(settings: Mapping[str, object]) -> str:

@@ -65,6 +65,12 @@ class DisagreementError(ProfkitError):
     exit_code = 8
 
 
+class InterruptedRunError(ProfkitError):
+    """Stopped from outside; what was finished is kept, and the same command goes on."""
+
+    exit_code = 130
+
+
 class DataError(ProfkitError):
     """A table that breaks its own schema or its own sums: a defect, or a profile edited by hand."""
 

@@ -27,6 +27,7 @@ from profkit.native import Say, build
 from profkit.prepare import Task, prepare
 from profkit.profile import Profile
 from profkit.programs import ENVIRONMENT, Course, run_program
+from profkit.provenance import commit
 from profkit.recorders import Recorder
 from profkit.run import Run
 from profkit.write import whole_directory, write_whole
@@ -205,7 +206,7 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         bundle_sha256=bundle.sha256,
         step_ns=tuple(without["step_ns"]),
         tool_step_ns=tuple(time for report in reports for time in report["step_ns"]),
-        commit=_commit(),
+        commit=commit(),
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -219,14 +220,6 @@ def _tool_version(recorder: Recorder) -> str | None:
     if recorder.version is None:
         return None
     return subprocess.run(recorder.version, capture_output=True, text=True, check=False).stdout.strip() or None
-
-
-def _commit() -> str | None:
-    git = shutil.which("git")
-    if git is None:
-        return None
-    done = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
 
 
 def _name(request: Request) -> str:

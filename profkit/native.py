@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from profkit.cache import cache_directory
 from profkit.errors import BuildError, MissingToolError, WriteError
 from profkit.process import run_quietly
 
@@ -37,11 +36,6 @@ class NativeBuild:
 
     program: Path
     extension: Path
-
-
-def cache_directory() -> Path:
-    """Where builds, bundles and synthetic data are kept: PROFKIT_CACHE, else the user's cache."""
-    return Path(os.environ.get("PROFKIT_CACHE") or platformdirs.user_cache_dir("profkit"))
 
 
 def sources() -> Path:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from profkit.artefact import sha256
-from profkit.bundle import Bundle, Contents, Samples, bundle_key, write_bundle
+from profkit.bundle import Bundle, Contents, Samples, bundle_key, too_few, write_bundle
+from profkit.cache import cache_directory
 from profkit.datasets import Dataset
 from profkit.errors import UsageError
-from profkit.native import cache_directory
 from profkit.options import Value
 from profkit.registry import find
 from profkit.spec import Network, Workload
@@ -96,6 +96,8 @@ def _key(task: Task, network: Network, data: Path) -> str:
 
 
 def _check(task: Task) -> None:
+    if task.subset is not None and 0 < task.subset < task.batch_size:
+        raise too_few(task.batch_size, task.subset)
     for name, value, least in (
         ("batch-size", task.batch_size, 1),
         ("subset", task.subset, 1),

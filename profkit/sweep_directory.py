@@ -10,8 +10,6 @@ import csv
 import importlib.metadata
 import io
 import platform
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,15 +131,6 @@ def save(results: Results, directory: Path) -> None:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([heads, *rows])
         write_whole(directory / name, text.getvalue().encode())
-
-
-def commit() -> str | None:
-    """Git commit of the current directory; None where there is none."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    done = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
 
 
 def _must_equal(old: SweepFile, new: SweepFile, directory: Path) -> None:

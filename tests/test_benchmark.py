@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from profkit.benchmark import InterruptedBenchmarkError, bench, require, seconds_left
+from profkit.benchmark import bench, require, seconds_left
 from profkit.errors import DisagreementError, InputError, ProgramError, UsageError
 from profkit.implementations import Implementation
 from profkit.registry import find
@@ -58,10 +58,11 @@ INTERRUPTED = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[3])
 from tests.test_benchmark import sweep_of
-from profkit.benchmark import InterruptedBenchmarkError, bench
+from profkit.benchmark import bench
+from profkit.errors import InterruptedRunError
 try:
     bench(sweep_of(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]), lambda text: None)
-except InterruptedBenchmarkError as error:
+except InterruptedRunError as error:
     print(error.message, "|", error.hint, "|", error.exit_code)
 """
 
@@ -293,6 +294,5 @@ def test_the_time_left_comes_from_each_cell_s_own_runs_and_else_from_all() -> No
     assert seconds_left([fast], {}) is None
 
 
-def test_an_interruption_has_the_exit_code_of_one() -> None:
-    assert InterruptedBenchmarkError("", "").exit_code == 130
+def test_one_workload_and_one_implementation_make_one_cell() -> None:
     assert len(cells(Sweep((CONVNET,), (find("profkit.implementations", Implementation, "pytorch"),)))) == 1

@@ -34,6 +34,7 @@ class Choices:
         deterministic: only algorithms that repeat themselves to the bit.
         cudnn_benchmark: let cuDNN choose its algorithms by timing them.
         flush_denormals: take subnormal numbers as zero.
+        double: compute in float64, to know what rounding does to float32.
     """
 
     device: str = "cpu"
@@ -41,6 +42,7 @@ class Choices:
     deterministic: bool = False
     cudnn_benchmark: bool = False
     flush_denormals: bool = False
+    double: bool = False
 
 
 @dataclass(frozen=True)

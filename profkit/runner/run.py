@@ -48,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     add("--artefact", type=Path, help="file that the tool writes")
     add("--extension", type=Path, help="shared object with Callgrind's client requests")
     add("--engine", choices=ENGINES, default="torch", help="who computes")
+    add("--double", action="store_true", help="compute in float64 (engine torch)")
     add("--progress", type=Path, help="file to append a line to at each step")
     add("--results", type=Path, help="where to write outputs, losses and weights (torch.save)")
     add("--workers", type=int, default=0, help="threads that make batches ahead")
@@ -91,6 +92,7 @@ def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
         deterministic=arguments.deterministic,
         cudnn_benchmark=arguments.cudnn_benchmark,
         flush_denormals=arguments.flush_denormals,
+        double=arguments.double,
     )
     return kind.make(bundle, choices)
 

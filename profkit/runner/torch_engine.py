@@ -30,7 +30,7 @@ class TorchEngine:
         self.seed: int = bundle["seed"]
         self.network = build_network(bundle["layers"], bundle["masks"] if choices.masks else None)
         self.network.load_weights(bundle["weights"])
-        self.network.to(self.device)
+        self.network.to(self.device, torch.float64 if choices.double else torch.float32)
         self.loss = LOSS_BUILDERS[bundle["loss"]]()
         self.optimizer = OPTIMIZER_BUILDERS[bundle["optimizer"]](
             self.network.named_weights().values(), bundle["hyperparameters"]
@@ -38,6 +38,8 @@ class TorchEngine:
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy to the device."""
+        if self.choices.double and tensor.is_floating_point():
+            tensor = tensor.double()
         return tensor.to(self.device)
 
     def to_host(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profkit.agree import Check
+from profkit.rounding import FACTOR
 from profkit.run import Agreement
 
 COLUMNS = {"output": "output", "loss": "losses", "weight": "weights", "statistics": "statist.", "exact": "float64"}
@@ -19,41 +20,49 @@ COLUMNS = {"output": "output", "loss": "losses", "weight": "weights", "statistic
 def agreement_view(checks: Sequence[Check]) -> RenderableType:
     """One row a workload and two implementations: their largest differences."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("workload")
-    table.add_column("implementations", overflow="fold")
+    table.add_column("implementations")
     for head in COLUMNS.values():
         table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
     table.add_column("")
     for check in checks:
-        for index, (pair, agreement) in enumerate(check.found.items()):
-            table.add_row(check.workload if index == 0 else "", pair, *_cells(agreement))
-    refused = [
-        Text(f"{check.workload}: {platform} is unsupported: {reason}")
-        for check in checks
-        for platform, reason in check.refused.items()
+        table.add_row(Text(check.workload, "bold"))
+        for pair, agreement in check.found.items():
+            table.add_row(f"  {pair}", *_cells(agreement))
+    found = [agreement for check in checks for agreement in check.found.values()]
+    return Group(table, *_refused(checks), *_caption(found))
+
+
+def _refused(checks: Sequence[Check]) -> list[Text]:
+    """A line for each platform that is unsupported, naming the workloads where these are not all."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        for platform, reason in check.refused.items():
+            where.setdefault((platform, reason), []).append(check.workload)
+    return [
+        Text(f"{platform} is unsupported{'' if len(names) == len(checks) else f' for {", ".join(names)}'}: {reason}")
+        for (platform, reason), names in where.items()
     ]
-    return Group(table, *refused, *_caption([agreement for check in checks for agreement in check.found.values()]))
 
 
 def _cells(agreement: Agreement) -> list[Text]:
-    """Each difference, red where it is too large, and the verdict."""
+    """Each difference, the largest share of what is allowed, and the verdict."""
     values = [getattr(agreement, name) for name in COLUMNS]
-    # `not <=`, since NaN agrees with nothing.
-    styles = ["" if value <= agreement.tolerance else "bold red" for value in values]
-    cells = [Text(f"{value:.1e}" if value else "0", style) for value, style in zip(values, styles, strict=True)]
-    return [*cells, Text("agrees", "green") if agreement.holds else Text("DIFFERS", "bold red")]
+    share = "" if agreement.excess is None else f"{agreement.excess:.2g}"
+    verdict = Text("agrees", "green") if agreement.holds else Text(f"DIFFERS: {agreement.worst}", "bold red")
+    return [*(Text(f"{value:.1e}" if value else "0") for value in values), Text(share), verdict]
 
 
 def _caption(found: Sequence[Agreement]) -> list[Text]:
     if not found:
         return []
     steps = sorted({agreement.steps for agreement in found})
-    tolerances = ", ".join(f"{tolerance:.0e}" for tolerance in sorted({agreement.tolerance for agreement in found}))
     text = (
         "Largest differences on the same weights, batches and dropout masks, relative to the largest value where that "
         f"is above one: outputs of the first batch, losses of {steps[0]}{f' to {steps[-1]}' if len(steps) > 1 else ''} "
         "training steps, weights and batch norm's statistics after them, and the second one's outputs from float64 "
-        f"arithmetic. Within {tolerances} is agreement: what float32 rounding explains."
+        f"arithmetic. Share: the most of what rounding explains that any tensor takes; that is {FACTOR} times the "
+        f"distance of float32 from float64 in the reference, {found[0].tolerance:.0e} at the least; above 1 differs."
     )
     return [Text(text, "dim")]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import platformdirs
+
+from profkit.cache import cache_directory
 
 FAST = {"contract", "reassoc", "nsz"}
 """What LLVM may change of float arithmetic: fuse multiply and add, sum in vector lanes, forget the sign of zero.
@@ -28,7 +29,7 @@ def _choose_cache() -> bool:
     digest is part of the folder's name. A folder that the user chose (`NUMBA_CACHE_DIR`) stays the user's choice.
     """
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
-    directory = Path(os.environ.get("PROFKIT_CACHE") or platformdirs.user_cache_dir("profkit"), "numba")
+    directory = cache_directory() / "numba"
     directory /= digest.hexdigest()[:16]
     try:
         directory.mkdir(parents=True, exist_ok=True)
