@@ -39,10 +39,11 @@ def _refused(checks: Sequence[Check]) -> list[Text]:
     for check in checks:
         for platform, reason in check.refused.items():
             where.setdefault((platform, reason), []).append(check.workload)
-    return [
-        Text(f"{platform} is unsupported{'' if len(names) == len(checks) else f' for {", ".join(names)}'}: {reason}")
-        for (platform, reason), names in where.items()
-    ]
+    lines = []
+    for (platform, reason), names in where.items():
+        of = "" if len(names) == len(checks) else f" for {', '.join(names)}"
+        lines.append(Text(f"{platform} is unsupported{of}: {reason}"))
+    return lines
 
 
 def _cells(agreement: Agreement) -> list[Text]:
