@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from profkit.agree import agreement_of
 from profkit.bundle import Bundle
+from profkit.checkpoints import unfinished
 from profkit.errors import (
     DisagreementError,
     InputError,
@@ -25,20 +26,38 @@ from profkit.measures import Measured, Omission, Results, values_of
 from profkit.prepare import Task, prepare
 from profkit.programs import Course, run_program
 from profkit.provenance import commit
+from profkit.reconstructions import results_file
 from profkit.sweep import Cell, Sweep, cells, order
-from profkit.sweep_directory import RunFile, finished_runs, keep, open_directory, save
+from profkit.sweep_directory import (
+    RunFile,
+    checkpoint_file,
+    finished_runs,
+    keep,
+    open_directory,
+    reconstruction_file,
+    save,
+)
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A cell that is ready to be measured."""
+    """A cell that is ready to be measured.
+
+    Attributes:
+        cell: which.
+        bundle: its work.
+        command: its program.
+        course: how the program goes through the work.
+        reconstruction: where to keep what an autoencoder makes of pictures; None where nobody asks.
+    """
 
     cell: Cell
     bundle: Bundle
     command: list[str]
     course: Course
+    reconstruction: Path | None = None
 
 
 @dataclass
@@ -144,6 +163,7 @@ def course_of(sweep: Sweep, cell: Cell, bundle: Bundle | None = None) -> Course:
         cudnn_benchmark=sweep.cudnn_benchmark,
         flush_denormals=sweep.flush_denormals,
         data=bundle.data if bundle is not None and sweep.loader == "native" else None,
+        resume=sweep.resume,
     )
 
 
@@ -278,7 +298,7 @@ def _measure(
         title = f"run {number + 1}/{len(pending)}, {_left(left)}{describe(cell)}, repeat {repeat + 1}"
         say(title)
         try:
-            run = _run(jobs[cell], repeat, machine, partial(_tell, say, title))
+            run = _run(_prepared(jobs[cell], repeat, sweep, directory), repeat, machine, partial(_tell, say, title))
         except ProgramError as error:
             ledger.omissions.append(Omission(cell, "failed", error.message, repeat))
             continue
@@ -286,11 +306,22 @@ def _measure(
         ledger.add(run)
 
 
+def _prepared(job: Job, repeat: int, sweep: Sweep, directory: Path) -> Job:
+    """The job of one repeat, with the files that this run keeps beside its report."""
+    course = job.course
+    if sweep.checkpoint:
+        file = checkpoint_file(directory, job.cell, repeat)
+        course = replace(course, checkpoint=file, resume=file if unfinished(file, course) else course.resume)
+    shows = repeat == 0 and task_of(sweep, job.cell).workload.network(dict(job.cell.options)).target == "inputs"
+    return replace(job, course=course, reconstruction=reconstruction_file(directory, job.cell) if shows else None)
+
+
 def _run(job: Job, repeat: int, machine: Machine, watch: Callable[[str], None]) -> RunFile:
     """One fresh process."""
     recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
     start = time.monotonic()
-    report = run_program(job.command, job.bundle, job.course, watch)
+    with results_file(job.reconstruction, job.bundle) as more:
+        report = run_program(job.command, job.bundle, job.course, watch, more=more)
     return RunFile(
         cell=job.cell,
         repeat=repeat,

@@ -43,6 +43,8 @@ class Course:
         flush_denormals: take subnormal numbers as zero.
         masks: dropout from the bundle's masks.
         data: directory that the program reads the images from with its own reader.
+        checkpoint: file that weights and optimizer state are written to after every epoch.
+        resume: checkpoint to go on from.
     """
 
     mode: str = "train"
@@ -57,6 +59,8 @@ class Course:
     flush_denormals: bool = False
     masks: bool = False
     data: Path | None = None
+    checkpoint: Path | None = None
+    resume: Path | None = None
 
     def check(self) -> None:
         """Refuse what makes no sense before any work is done.
@@ -83,6 +87,8 @@ class Course:
             "device": self.device,
             "workers": self.workers,
             "data": self.data,
+            "checkpoint": self.checkpoint,
+            "resume": self.resume,
         }
         switches = ("deterministic", "cudnn_benchmark", "flush_denormals", "masks")
         return [

@@ -102,6 +102,8 @@ class Sweep:
         cudnn_benchmark: let cuDNN choose its algorithms by timing them.
         flush_denormals: take subnormal numbers as zero.
         agree: check first that every implementation computes what the reference does.
+        checkpoint: keep the state of every training run after each epoch, and go on from there where it was killed.
+        resume: checkpoint that every training run goes on from.
     """
 
     workloads: tuple[Workload, ...]
@@ -125,6 +127,8 @@ class Sweep:
     cudnn_benchmark: bool = False
     flush_denormals: bool = False
     agree: bool = True
+    checkpoint: bool = False
+    resume: Path | None = None
 
     def check(self) -> None:
         """Refuse what no cell could be measured with.
@@ -135,6 +139,8 @@ class Sweep:
         for option, value, choices in (("--mode", self.mode, MODES), ("--loader", self.loader, LOADERS)):
             if value not in choices:
                 raise UsageError(f"{option} is '{value}'", f"it is one of {', '.join(choices)}")
+        if self.mode != "train" and (self.checkpoint or self.resume):
+            raise UsageError(f"--checkpoint and --resume with --mode {self.mode}", "they are for --mode train")
         if self.repeats < 1:
             raise UsageError(f"--repeats is {self.repeats}", "1 or more")
         if self.mode == "latency" and self.batch_sizes:
@@ -157,7 +163,8 @@ class Sweep:
             **{name: getattr(self, name) for name in ("epochs", "steps", "warmup", "repeats", "subset")},
             "data": str(self.data.resolve()) if self.data else None,
             "weights": str(self.weights.resolve()) if self.weights else None,
-            **{name: getattr(self, name) for name in ("loader", "deterministic", "cudnn_benchmark")},
+            "resume": str(self.resume.resolve()) if self.resume else None,
+            **{name: getattr(self, name) for name in ("loader", "deterministic", "cudnn_benchmark", "checkpoint")},
             **{name: getattr(self, name) for name in ("flush_denormals", "agree")},
         }
 

@@ -24,6 +24,7 @@ from profkit.sweep import Cell, Sweep
 from profkit.write import write_whole
 
 SWEEP_FILE, RUNS = "sweep.json", "runs"
+CHECKPOINTS, RECONSTRUCTIONS = "checkpoints", "reconstructions"
 TABLES: Mapping[str, Callable[[Results], Table]] = {
     "results.csv": cell_table,
     "runs.csv": run_table,
@@ -121,6 +122,25 @@ def keep(run: RunFile, directory: Path) -> None:
 def run_file(directory: Path, cell: Cell, repeat: int) -> Path:
     """Where a run is kept."""
     return directory / RUNS / f"{cell.key}-{repeat}.json"
+
+
+def checkpoint_file(directory: Path, cell: Cell, repeat: int) -> Path:
+    """Where a training run keeps its state; the directory is made."""
+    return _folder(directory, CHECKPOINTS) / f"{cell.key}-{repeat}.pt"
+
+
+def reconstruction_file(directory: Path, cell: Cell) -> Path:
+    """Where the pictures are kept that an autoencoder made; the directory is made."""
+    return _folder(directory, RECONSTRUCTIONS) / f"{cell.workload}-{cell.implementation}-{cell.device}-{cell.key}.npz"
+
+
+def _folder(directory: Path, name: str) -> Path:
+    folder = directory / name
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot make {folder}: {error.strerror}", "--output names a directory to write to") from error
+    return folder
 
 
 def save(results: Results, directory: Path) -> None:

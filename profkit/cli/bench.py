@@ -11,6 +11,7 @@ EXAMPLES = (
     "profkit bench --workload convnet --impl pytorch,libtorch --batch-size 8,32,128 --kernel-size 3,5 --subset 512",
     "profkit bench --workload resnet18 --mode infer --device all --steps 50 --repeats 6",
     "profkit bench --workload alexnet --mode latency --threads 1,2 --json",
+    "profkit bench --workload conv_autoencoder --epochs 10 --checkpoint -o faces",
 )
 
 LENGTHS = {"train": ("epochs", 2, 2), "infer": ("steps", 20, 5), "latency": ("steps", 200, 20)}
@@ -65,6 +66,15 @@ def command(
     agree: Annotated[
         bool, Option(help="check first that each computes what the reference does", rich_help_panel=HOW)
     ] = True,
+    checkpoint: Annotated[
+        bool,
+        Option(
+            "--checkpoint", help="keep each run's state after every epoch; a killed run goes on", rich_help_panel=HOW
+        ),
+    ] = False,
+    resume: Annotated[
+        Path | None, Option(help="checkpoint that training goes on from, up to --epochs in all", rich_help_panel=RUN)
+    ] = None,
     output: Annotated[
         Path | None, Option("--output", "-o", help="directory (default: profkit-bench/WORKLOAD-MODE)")
     ] = None,
@@ -81,10 +91,12 @@ def command(
     from profkit.measures import cell_table, results_json
     from profkit.spec import Workload
     from profkit.sweep import Sweep, chosen, chosen_devices, numbers, option_axes
+    from profkit.sweep_directory import RECONSTRUCTIONS
     from profkit.views.bench import results_view
     from profkit.views.charts import save_charts
     from profkit.views.output import check_formats, print_csv, print_json, print_view
     from profkit.views.progress import progress
+    from profkit.views.reconstructions import save_reconstructions
 
     check_formats(as_json, as_csv)
     shortcuts = {"kernel_size": kernel_size, "layers": layers, "optimizer": optimizer, "loss": loss}
@@ -114,15 +126,18 @@ def command(
         cudnn_benchmark=cudnn_benchmark,
         flush_denormals=flush_denormals,
         agree=agree,
+        checkpoint=checkpoint,
+        resume=resume,
     )
     directory = output or Path("profkit-bench", f"{workload.replace(',', '+')}-{mode}")
     with progress() as say:
         results = bench(sweep, directory, say)
         charts = save_charts(results, directory / "charts", say) if draw else []
+        pictures = save_reconstructions(directory / RECONSTRUCTIONS)
     if as_json:
         print_json(results_json(results))
     elif as_csv:
         print_csv(*cell_table(results))
     else:
-        print_view(results_view(results, directory, charts))
+        print_view(results_view(results, directory, charts, pictures))
     require(results)

@@ -51,7 +51,7 @@ def _cells(agreement: Agreement) -> list[Text]:
     values = [getattr(agreement, name) for name in COLUMNS]
     share = "" if agreement.excess is None else f"{agreement.excess:.2g}"
     verdict = Text("agrees", "green") if agreement.holds else Text(f"DIFFERS: {agreement.worst}", "bold red")
-    return [*(Text(f"{value:.1e}" if value else "0") for value in values), Text(share), verdict]
+    return [*(Text(f"{value:.0e}" if value else "0") for value in values), Text(share), verdict]
 
 
 def _caption(found: Sequence[Agreement]) -> list[Text]:

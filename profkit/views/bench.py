@@ -26,7 +26,9 @@ _BARE = ("workload", "mode", "implementation", "device")
 PLURAL = {"threads": "thread", "workers": "worker", "repeats": "repeat", "epochs": "epoch", "steps": "step"}
 
 
-def results_view(results: Results, directory: Path, charts: Sequence[Path]) -> RenderableType:
+def results_view(
+    results: Results, directory: Path, charts: Sequence[Path], pictures: Sequence[Path] = ()
+) -> RenderableType:
     """What is the same everywhere, the tables, what is missing and why, and where everything lies."""
     summaries = summarise(results)
     parts: list[RenderableType] = [Text(setting_line(results), style="bold"), Text(interval_line(summaries))]
@@ -40,6 +42,8 @@ def results_view(results: Results, directory: Path, charts: Sequence[Path]) -> R
     parts.append(Text(f"results: {directory} (results.json, results.csv, runs.csv, epochs.csv)"))
     if charts:
         parts.append(Text(f"charts: {charts[0].parent} ({len(charts)} as PNG, SVG and HTML)"))
+    if pictures:
+        parts.append(Text(f"reconstructions: {', '.join(str(picture) for picture in pictures)}"))
     return Group(*parts)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from profkit.write import write_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -13,6 +16,22 @@ COLUMNS = 8
 GAP = 2
 LEAST_SIDE = 96
 """A picture is enlarged to at least so many pixels, whole times."""
+
+
+def save_reconstructions(folder: Path) -> list[Path]:
+    """Draw every archive of reconstructions in a folder; returns the pictures, in the order of their names.
+
+    Raises:
+        WriteError: a picture cannot be written.
+    """
+    pictures = []
+    for file in sorted(folder.glob("*.npz")):
+        with np.load(file) as kept:
+            png = reconstruction_png(kept["images"], kept["reconstructions"], kept["mean"], kept["deviation"])
+        picture = file.with_suffix(".png")
+        write_whole(picture, png)
+        pictures.append(picture)
+    return pictures
 
 
 def reconstruction_png(images: Array, reconstructions: Array, mean: Array, deviation: Array) -> bytes:
