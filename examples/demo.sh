@@ -1,26 +1,33 @@
 #!/usr/bin/env bash
-# The main job, from nothing: the same network in Python and in C++, recorded under two tools, read, agreed and diffed.
+# The main job, from nothing: the same network in Python, in C++ and in hand-written kernels, agreed, measured, recorded
+# under two tools, read and diffed.
 # Results go to the directory given as the first argument (default: profkit-demo in the current directory).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 results=${1:-profkit-demo}
-source "$here/setup.sh" torch # an argument, or it would see those of this script
+source "$here/setup.sh" torch,numba # an argument, or it would see those of this script
 mkdir -p "$results"
 
-for tool in torch callgrind; do
-    for implementation in pytorch libtorch; do
-        echo "== profkit record --impl $implementation --tool $tool"
-        profkit record --impl "$implementation" --tool "$tool" --batch-size 64 \
-            --runs "$results/runs" --force -o "$results/$implementation-$tool.json"
-    done
-done
-
-for tool in torch callgrind; do
+run() {
     echo
-    echo "== profkit diff pytorch-$tool.json libtorch-$tool.json"
-    profkit diff "$results/pytorch-$tool.json" "$results/libtorch-$tool.json"
+    echo "== $*"
+    "$@"
+}
+
+run profkit layers mnist_cnn
+run profkit agree --workload mnist_cnn,convnet --impl all --device cpu --batch-size 64
+run profkit bench --workload mnist_cnn --impl all --batch-size 64,256 --epochs 2 -o "$results/bench"
+
+record() { # IMPLEMENTATION TOOL
+    run profkit record --impl "$1" --tool "$2" --batch-size 64 --runs "$results/runs" --force -o "$results/$1-$2.json"
+}
+for implementation in pytorch libtorch numba; do
+    record "$implementation" torch
+done
+for implementation in pytorch libtorch; do
+    record "$implementation" callgrind
 done
 
-echo
-echo "== profkit agree"
-profkit agree --batch-size 64
+run profkit diff "$results/pytorch-torch.json" "$results/libtorch-torch.json"
+run profkit diff "$results/pytorch-torch.json" "$results/numba-torch.json" --by category
+run profkit diff "$results/pytorch-callgrind.json" "$results/libtorch-callgrind.json"

@@ -1,8 +1,8 @@
 # Sourced by demo.sh and tests/run.sh: what a fresh Debian or Ubuntu lacks is installed, and the virtual environment is on PATH.
-# Usage: source examples/setup.sh [EXTRA]   (an extra of the package, such as test)
+# Usage: source examples/setup.sh [EXTRAS]   (extras of the package, such as test; default: torch,numba)
 
 profkit_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-profkit_extra=${1:-torch}
+profkit_extra=${1:-torch,numba}
 
 # Debian's packages, only those that are missing, and only where this user may install them.
 profkit_need() { # PROGRAM PACKAGE

@@ -25,8 +25,13 @@ def title(run: Run) -> str:
 def agreement_line(agreement: Agreement, implementation: str) -> str:
     """Whether an implementation computes the same, with the differences."""
     verdict = "agrees with" if agreement.holds else "DISAGREES with"
+    held_against = (
+        f"tolerance {agreement.tolerance:.0e}"
+        if agreement.excess is None
+        else f"{agreement.excess:.2g} of what rounding explains"
+    )
     return (
         f"{implementation} {verdict} {agreement.reference} over {agreement.steps} training steps: largest difference "
         f"of outputs {agreement.output:.1e}, losses {agreement.loss:.1e}, weights {agreement.weight:.1e} "
-        f"(tolerance {agreement.tolerance:.0e})"
+        f"({held_against})"
     )
