@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -83,6 +84,20 @@ def plain_training(path: Path, steps: int) -> tuple[list[float], dict[str, torch
     return losses, network.weights()
 
 
+def assert_weights_close(
+    found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], *, rtol: float, atol: float
+) -> None:
+    """Every weight is as expected, each in its place."""
+    assert list(found) == list(expected)
+    for key, weight in expected.items():
+        # A bias ahead of a batch norm has no gradient but rounding, for the norm takes any constant out again; and Adam,
+        # whose steps do not shrink with the gradient, makes much of it. torch::optim::Adam rounds unlike Python's, so
+        # these biases, and the means that follow them, differ by far more than all the others.
+        constant = re.fullmatch(r"conv(\d)\.bias|norm(\d)\.running_mean", key)
+        loose = constant and f"norm{constant[1] or constant[2]}.weight" in expected
+        torch.testing.assert_close(found[key], weight, rtol=0 if loose else rtol, atol=1e-4 if loose else atol)
+
+
 @BOTH
 @pytest.mark.parametrize("name", SMALL)
 def test_training_does_what_a_plain_loop_does(programs: Programs, tmp_path: Path, language: str, name: str) -> None:
@@ -91,9 +106,7 @@ def test_training_does_what_a_plain_loop_does(programs: Programs, tmp_path: Path
     losses, weights = plain_training(bundle, 3)
     assert report["losses"] == pytest.approx(losses, rel=1e-6)
     assert report["results"]["losses"].tolist() == report["losses"]
-    assert list(report["results"]["weights"]) == list(weights)
-    for key, weight in weights.items():
-        torch.testing.assert_close(report["results"]["weights"][key], weight, rtol=1e-5, atol=1e-6)
+    assert_weights_close(report["results"]["weights"], weights, rtol=1e-5, atol=1e-6)
     expected = read_bundle(bundle)["expected_output"]
     torch.testing.assert_close(report["results"]["output"].double(), expected, rtol=1e-5, atol=1e-5)
 
@@ -114,8 +127,7 @@ def test_every_recipe_trains_alike(
     report = run(programs(language), bundle, tmp_path, "--steps", 3)
     losses, weights = plain_training(bundle, 3)
     assert report["losses"] == pytest.approx(losses, rel=1e-6)
-    for key, weight in weights.items():
-        torch.testing.assert_close(report["results"]["weights"][key], weight, rtol=1e-5, atol=1e-6)
+    assert_weights_close(report["results"]["weights"], weights, rtol=1e-5, atol=1e-6)
 
 
 @BOTH
@@ -223,8 +235,7 @@ def test_training_goes_on_from_a_checkpoint_of_either_language(
     )
     assert [epoch["epoch"] for epoch in rest["epochs"]] == [0, 1, 2]
     assert rest["losses"] == pytest.approx(whole["losses"][-len(rest["losses"]) :], rel=1e-6)
-    for key, weight in whole["results"]["weights"].items():
-        torch.testing.assert_close(rest["results"]["weights"][key], weight, rtol=1e-6, atol=1e-7)
+    assert_weights_close(rest["results"]["weights"], whole["results"]["weights"], rtol=1e-6, atol=1e-7)
     assert torch.load(checkpoint, weights_only=True)["epoch"] == 3
 
 
