@@ -16,29 +16,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from profkit.benchmark import bench
     from profkit.comparison import Diff, diff
     from profkit.errors import ProfkitError
     from profkit.loader import load
     from profkit.machine import Machine
     from profkit.measure import Request, record
+    from profkit.options import Option
     from profkit.prepare import Task
     from profkit.profile import Profile, Recording
+    from profkit.programs import Course
     from profkit.run import Agreement, Run
     from profkit.spec import Layer, Network, Workload
+    from profkit.sweep import Sweep
 
 _HOMES = {
     "Agreement": "run",
+    "Course": "programs",
     "Diff": "comparison",
     "Layer": "spec",
     "Machine": "machine",
     "Network": "spec",
+    "Option": "options",
     "Profile": "profile",
     "ProfkitError": "errors",
     "Recording": "profile",
     "Request": "measure",
     "Run": "run",
+    "Sweep": "sweep",
     "Task": "prepare",
     "Workload": "spec",
+    "bench": "benchmark",
     "diff": "comparison",
     "load": "loader",
     "record": "measure",
@@ -46,17 +54,21 @@ _HOMES = {
 
 __all__ = [
     "Agreement",
+    "Course",
     "Diff",
     "Layer",
     "Machine",
     "Network",
+    "Option",
     "Profile",
     "ProfkitError",
     "Recording",
     "Request",
     "Run",
+    "Sweep",
     "Task",
     "Workload",
+    "bench",
     "diff",
     "load",
     "record",
