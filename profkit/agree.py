@@ -22,11 +22,23 @@ from profkit.native import Say
 from profkit.prepare import Task, prepare
 from profkit.programs import Course, run_program
 from profkit.registry import find, unknown
-from profkit.rounding import FACTOR, TOLERANCE, Differences, Results, allowed, differences, largest, most, worst
+from profkit.rounding import (
+    FACTOR,
+    FLIPPED,
+    TOLERANCE,
+    Differences,
+    Results,
+    allowed,
+    differences,
+    jumps,
+    largest,
+    most,
+    worst,
+)
 from profkit.run import Agreement, decode
 from profkit.write import write_whole
 
-MOST_STEPS, FEWEST_STEPS = 20, 2
+MOST_STEPS, FEWEST_STEPS = 5, 2
 BUDGET_MACS = 10**10
 """Multiply-adds forward that a check may take: small networks take all the steps, large ones as many as fit, and
 never less than two, since momentum shows in the second."""
@@ -148,9 +160,11 @@ def agreements(wanted: Sequence[Pair], bundle: Bundle, threads: int, say: Say) -
         second = results[candidate]
         if baseline == candidate:
             second = results_of(commands[candidate], candidate, bundle, threads, say)
-        rounding = _rounding(bundle, threads, results, say)
+        rounding, jumped = _rounding(bundle, threads, results, say)
         tolerance = TOLERANCE if baseline.device == candidate.device == "cpu" else DEVICE_TOLERANCE
-        found[pair] = compare(results[baseline], second, expected_output(bundle), rounding, baseline.name, tolerance)
+        found[pair] = compare(
+            results[baseline], second, expected_output(bundle), rounding, baseline.name, tolerance, jumped
+        )
         _remember(file, found[pair])
     return found
 
@@ -192,8 +206,10 @@ def results_of(
         return Results(**torch.load(file, weights_only=True))
 
 
-def _rounding(bundle: Bundle, threads: int, results: dict[Platform, Results], say: Say) -> Differences:
-    """How far float32 is from float64 in the reference, remembered in the cache.
+def _rounding(
+    bundle: Bundle, threads: int, results: dict[Platform, Results], say: Say
+) -> tuple[Differences, Differences]:
+    """How far float32 is from float64 in the reference, and what else explains a difference; remembered in the cache.
 
     Args:
         bundle: the work.
@@ -209,15 +225,21 @@ def _rounding(bundle: Bundle, threads: int, results: dict[Platform, Results], sa
         if reference not in results:
             results[reference] = results_of(command, reference, bundle, threads, say)
         exact = results_of(command, reference, bundle, threads, say, "--double")
-        _remember(file, differences(exact, results[reference]))
-    return decode(file.read_bytes(), dict[str, float], str(file))
+        jumped = jumps(_of_bundle(bundle, "weights"), exact) if _of_bundle(bundle, "optimizer") == "adam" else {}
+        _remember(file, {"rounding": differences(exact, results[reference]), "jumps": jumped})
+    kept = decode(file.read_bytes(), dict[str, dict[str, float]], str(file))
+    return kept["rounding"], kept["jumps"]
 
 
 def expected_output(bundle: Bundle) -> Any:
     """The output that the first samples of the first batch have in float64 arithmetic."""
+    return _of_bundle(bundle, "expected_output")
+
+
+def _of_bundle(bundle: Bundle, key: str) -> Any:
     import torch
 
-    return torch.load(bundle.path, weights_only=True, mmap=True)["expected_output"]
+    return torch.load(bundle.path, weights_only=True, mmap=True)[key]
 
 
 def compare(
@@ -227,6 +249,7 @@ def compare(
     rounding: Differences,
     reference: str,
     tolerance: float = TOLERANCE,
+    jumped: Differences | None = None,
 ) -> Agreement:
     """Hold the differences of two results against what rounding explains.
 
@@ -237,10 +260,11 @@ def compare(
         rounding: how far float32 is from float64 in the reference.
         reference: name of the first.
         tolerance: the least that is allowed.
+        jumped: what gradients of a few pixels, led elsewhere, explain.
     """
     found = differences(baseline, candidate)
     exact = largest(expected, candidate.output[: len(expected)])
-    limits = allowed(rounding, tolerance)
+    limits = allowed(rounding, tolerance, jumped)
     name, excess = worst({**found, "exact": exact}, {"exact": limits["output"], **limits})
     return Agreement(
         reference=reference,
@@ -259,12 +283,12 @@ def compare(
 def _remembered(pair: Pair, commands: Mapping[Platform, list[str]], bundle: Bundle, threads: int) -> Path:
     """Where the agreement of a pair is kept: by everything that it follows from."""
     who = [(platform.device, _identity(commands[platform])) for platform in pair]
-    settings = (bundle.sha256, threads, steps_for(bundle), TOLERANCE, DEVICE_TOLERANCE, FACTOR, who)
+    settings = (bundle.sha256, threads, steps_for(bundle), TOLERANCE, DEVICE_TOLERANCE, FACTOR, FLIPPED, who)
     key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     return cache_directory() / "agreements" / f"{key}.json"
 
 
-def _remember(file: Path, found: Agreement | Differences) -> None:
+def _remember(file: Path, found: Agreement | Mapping[str, Differences]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -20,6 +20,15 @@ from profkit.spec import Workload
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 
 
+TOOLS = {
+    "pytorch": (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)),
+    "libtorch": (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)),
+    # More steps, because what the profiler does first falls into the first one and the others are short.
+    "numba": (("wallclock", 10, 1), ("torch", 10, 1)),
+}
+"""Tools that record each implementation, with steps and fresh processes."""
+
+
 @dataclass(frozen=True)
 class Recorded:
     """A live recording: what `record` returned."""
@@ -55,11 +64,11 @@ def mnist_cnn() -> Workload:
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory, mnist_cnn: Workload) -> dict[tuple[str, str], Recorded]:
-    """Both implementations under every tool, 8 samples a step; Callgrind in two fresh processes each."""
+    """Every implementation under every tool that can see what it runs, 8 samples a step."""
     runs = tmp_path_factory.mktemp("runs")
     recordings = {}
-    for implementation in ("pytorch", "libtorch"):
-        for tool, steps, repeats in (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)):
+    for implementation, tools in TOOLS.items():
+        for tool, steps, repeats in tools:
             request = Request(
                 task=Task(mnist_cnn, batch_size=8),
                 implementation=find("profkit.implementations", Implementation, implementation),

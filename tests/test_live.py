@@ -1,4 +1,4 @@
-"""Both implementations under every tool, recorded now: what the README promises of every recording."""
+"""Every implementation under every tool that can see it, recorded now: what the README promises of every recording."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from profkit.comparison import diff
 from profkit.loader import load, load_run
 from profkit.profile import Profile, read_profile
 from profkit.summary import coverage, summarise
-from tests.conftest import Recorded
+from tests.conftest import TOOLS, Recorded
 
 Live = dict[tuple[str, str], Recorded]
 BOTH = pytest.mark.parametrize("implementation", ["pytorch", "libtorch"])
-EVERY = pytest.mark.parametrize("tool", ["torch", "callgrind", "wallclock"])
+ALL = pytest.mark.parametrize("implementation", list(TOOLS))
+EVERY = pytest.mark.parametrize(
+    ("implementation", "tool"), [(name, tool) for name, tools in TOOLS.items() for tool, *_ in tools]
+)
+LAYERS = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "linear1", "relu3", "linear2", "loss")
 
 
 def same_rows(one: Profile, other: Profile) -> bool:
@@ -27,7 +31,6 @@ def same_rows(one: Profile, other: Profile) -> bool:
     return bool(one.operators.to_pydict() == other.operators.to_pydict())
 
 
-@BOTH
 @EVERY
 def test_the_run_directory_holds_the_artefact_its_digest_and_the_profile(
     live: Live, implementation: str, tool: str
@@ -39,7 +42,6 @@ def test_the_run_directory_holds_the_artefact_its_digest_and_the_profile(
     assert not list(recorded.directory.parent.glob("*.partial"))
 
 
-@BOTH
 @EVERY
 def test_a_run_tells_where_it_comes_from(live: Live, implementation: str, tool: str) -> None:
     run = live[implementation, tool].profile.run
@@ -47,14 +49,14 @@ def test_a_run_tells_where_it_comes_from(live: Live, implementation: str, tool: 
     assert run.machine
     assert run.versions["torch"].startswith("2.")
     assert run.threads == 1
-    assert run.build
+    assert run.build or implementation == "numba"  # which compiles while it runs
+    assert run.versions["numba" if implementation == "numba" else "torch"]
     assert run.settings["cpu_capability"]
     assert len(run.tool_step_ns) == run.steps
     assert run.slowdown
     assert run.slowdown > (10 if tool == "callgrind" else 0.3)
 
 
-@BOTH
 @EVERY
 def test_what_was_read_can_be_read_again_from_the_raw_artefact(live: Live, implementation: str, tool: str) -> None:
     recorded = live[implementation, tool]
@@ -65,8 +67,8 @@ def test_what_was_read_can_be_read_again_from_the_raw_artefact(live: Live, imple
         assert again.run == recorded.profile.run
 
 
-@BOTH
-def test_both_implementations_agree_with_the_reference(live: Live, implementation: str) -> None:
+@ALL
+def test_every_implementation_agrees_with_the_reference(live: Live, implementation: str) -> None:
     agreement = live[implementation, "torch"].profile.run.agreement
     assert agreement
     assert agreement.holds
@@ -74,11 +76,10 @@ def test_both_implementations_agree_with_the_reference(live: Live, implementatio
     assert 0 < agreement.exact < 1e-6
 
 
-@BOTH
-def test_almost_all_time_and_instructions_carry_a_layer_or_a_phase(live: Live, implementation: str) -> None:
-    assert coverage(live[implementation, "torch"].profile).placed >= 0.97
-    assert coverage(live[implementation, "callgrind"].profile).placed >= 0.95
-    assert coverage(live[implementation, "wallclock"].profile).placed >= 0.95
+@EVERY
+def test_almost_all_time_and_instructions_carry_a_layer_or_a_phase(live: Live, implementation: str, tool: str) -> None:
+    """What is left is the step's own: what Python does, and the profiler asks for, between two phases."""
+    assert coverage(live[implementation, tool].profile).placed >= 0.95
 
 
 @BOTH
@@ -135,5 +136,39 @@ def test_every_layer_and_phase_is_seen_in_both_languages(live: Live, tool: str) 
         for implementation in ("pytorch", "libtorch")
     ]
     assert seen[0] == seen[1]
-    layers = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "linear1", "relu3", "linear2", "loss")
-    assert {(layer, phase) for layer in layers for phase in ("forward", "backward")} <= seen[0]
+    assert {(layer, phase) for layer in LAYERS for phase in ("forward", "backward")} <= seen[0]
+
+
+@pytest.mark.parametrize("tool", ["torch", "wallclock"])
+def test_hand_written_kernels_are_seen_in_every_layer_forward_and_backward(live: Live, tool: str) -> None:
+    seen = {key for key in summarise(live["numba", tool].profile, ("layer", "phase")).keys if key[0]}
+    assert {(layer, phase) for layer in LAYERS for phase in ("forward", "backward")} <= seen
+
+
+@pytest.mark.parametrize(
+    ("operator", "layers", "phase"),
+    [
+        ("aten::convolution", {"conv1", "conv2"}, "forward"),
+        ("aten::convolution_backward", {"conv1", "conv2"}, "backward"),
+        ("aten::addmm", {"linear1", "linear2"}, "forward"),
+    ],
+)
+def test_hand_written_kernels_stand_under_the_operators_that_they_compute(
+    live: Live, operator: str, layers: set[str], phase: str
+) -> None:
+    profile = live["numba", "torch"].profile
+    table = profile.operators.filter(pc.equal(profile.operators["operator"], operator))
+    assert set(table["layer"].to_pylist()) == layers
+    assert set(table["phase"].to_pylist()) == {phase}
+    assert set(table["kind"].to_pylist()) == {"operator"}
+    assert set(table["category"].to_pylist()) == {"kernel"}
+    assert pc.sum(table["count"]).as_py() == len(layers) * (profile.run.steps or 0)
+
+
+def test_a_diff_sets_backward_convolutions_by_hand_beside_those_of_torch(live: Live) -> None:
+    result = diff(live["pytorch", "torch"].profile, live["numba", "torch"].profile)
+    rows = {row.key: row for row in result.rows}
+    for layer in ("conv1", "conv2"):
+        row = rows[layer, "backward", "aten::convolution_backward"]
+        assert row.baseline
+        assert row.candidate

@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Check that implementations compute the same, every two of them, and the reference with itself.
 
-    Compared are the outputs of the first batch, the losses of up to 20 training steps (fewer for a large network), and
+    Compared are the outputs of the first batch, the losses of up to five training steps (two for a large network), and
     the weights and batch norm's statistics after them; dropout takes the same masks everywhere.
     """
     from profkit.agree import check_workload, platforms, require

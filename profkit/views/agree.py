@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profkit.agree import Check
-from profkit.rounding import FACTOR
+from profkit.rounding import FACTOR, FLIPPED
 from profkit.run import Agreement
 
 COLUMNS = {"output": "output", "loss": "losses", "weight": "weights", "statistics": "statist.", "exact": "float64"}
@@ -63,7 +63,8 @@ def _caption(found: Sequence[Agreement]) -> list[Text]:
         f"is above one: outputs of the first batch, losses of {steps[0]}{f' to {steps[-1]}' if len(steps) > 1 else ''} "
         "training steps, weights and batch norm's statistics after them, and the second one's outputs from float64 "
         f"arithmetic. Share: the most of what rounding explains that any tensor takes; that is {FACTOR} times the "
-        f"distance of float32 from float64 in the reference, {found[0].tolerance:.0e} at the least; above 1 differs."
+        f"distance of float32 from float64 in the reference, under Adam also {FLIPPED:.0%} of a weight's movement, and "
+        f"{found[0].tolerance:.0e} at the least; above 1 differs."
     )
     return [Text(text, "dim")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -11,6 +12,16 @@ from pathlib import Path
 import pytest
 
 Profkit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def complaint(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The message on standard error, after checking what every complaint must have."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert re.search(r"^profkit: \S", done.stderr, re.M), done.stderr
+    assert re.search(r"^hint: \S", done.stderr, re.M), done.stderr
+    return done.stderr
 
 
 @pytest.fixture

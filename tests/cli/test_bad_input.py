@@ -18,7 +18,7 @@ import pytest
 
 from profkit.artefact import read_head
 from profkit.errors import InputError
-from tests.cli.conftest import Profkit
+from tests.cli.conftest import Profkit, complaint
 
 OPERATOR = '{"ph":"X","cat":"cpu_op","name":"aten::add","pid":1,"tid":1,"ts":10.5,"dur":2.25,"args":{}}'
 TRACE = f'{{"schemaVersion":1,"traceEvents":[{OPERATOR}]}}'
@@ -34,16 +34,6 @@ fn=(1) main
 
 totals: 30
 """
-
-
-def complaint(done: subprocess.CompletedProcess[str], code: int) -> str:
-    """The message on standard error, after checking what every complaint must have."""
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert re.search(r"^profkit: \S", done.stderr, re.M), done.stderr
-    assert re.search(r"^hint: \S", done.stderr, re.M), done.stderr
-    return done.stderr
 
 
 @pytest.mark.parametrize(

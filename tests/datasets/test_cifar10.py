@@ -213,3 +213,24 @@ def test_another_shape_is_refused_by_reader_and_twin(directory: Path) -> None:
         CIFAR10.read(directory, "train", (1, 28, 28))
     with pytest.raises(InputError, match="not of 3 x 64 x 64"):
         CIFAR10.write_synthetic(directory, 12, 0, (3, 64, 64))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_limit_leaves_the_first_images_over_the_borders_of_files(directory: Path, split: str) -> None:
+    images, labels = CIFAR10.read(directory, split, SHAPE)
+    assert len(images) == {"train": 12, "test": 3}[split]
+    for limit in (1, 2, 5, 12):  # the first file has three
+        first, their = CIFAR10.read(directory, split, SHAPE, limit)
+        assert np.array_equal(first, images[:limit])
+        assert np.array_equal(their, labels[:limit])
+
+
+def test_pickles_are_limited_like_records(directory: Path, tmp_path: Path) -> None:
+    pickles = tmp_path / "pickles"
+    pickles.mkdir()
+    write_synthetic_pickles(pickles, 12, 0)
+    for one, other in zip(
+        CIFAR10.read(pickles, "train", SHAPE, 5), CIFAR10.read(directory, "train", SHAPE, 5), strict=True
+    ):
+        assert len(one) == 5
+        assert np.array_equal(one, other)

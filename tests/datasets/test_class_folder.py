@@ -113,3 +113,29 @@ def test_a_shape_without_three_channels_is_refused_by_reader_and_twin(tmp_path: 
         IMAGENET.read(tmp_path, "train", (1, 28, 28))
     with pytest.raises(InputError, match="imagenet has images of 3 x height x width, not of 1 x 28 x 28"):
         IMAGENET.write_synthetic(tmp_path, 4, 0, (1, 28, 28))
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected", "labels"),
+    [
+        (1, [1], [0]),
+        (3, [1, 4, 6], [0, 1, 2]),
+        (4, [1, 4, 6, 2], [0, 1, 2, 0]),
+        (9, [1, 4, 6, 2, 5, 3], [0, 1, 2, 0, 1, 0]),
+    ],
+)
+def test_a_limit_leaves_the_first_pictures_of_all_classes(
+    tmp_path: Path, limit: int, expected: list[int], labels: list[int]
+) -> None:
+    fill(tmp_path, {"a": [1, 2, 3], "b": [4, 5], "c": [6]})
+    images, found = IMAGENET.read(tmp_path, "train", SHAPE, limit)
+    assert images[:, 0, 0, 0].tolist() == expected
+    assert found.tolist() == labels
+
+
+def test_pictures_behind_the_limit_are_not_even_opened(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [1, 2], "b": [3]})
+    (tmp_path / "a" / "1.png").write_bytes(b"no picture")
+    assert IMAGENET.read(tmp_path, "train", SHAPE, 2)[1].tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"a/1\.png is no picture"):
+        IMAGENET.read(tmp_path, "train", SHAPE, 3)

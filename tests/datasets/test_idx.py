@@ -94,3 +94,18 @@ def test_another_shape_is_refused_by_reader_and_twin(directory: Path) -> None:
         MNIST.read(directory, "train", (3, 32, 32))
     with pytest.raises(InputError, match="not of 1 x 32 x 32"):
         MNIST.write_synthetic(directory, 8, 0, (1, 32, 32))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_limit_leaves_the_first_images_and_their_labels(directory: Path, split: str) -> None:
+    images, labels = MNIST.read(directory, split, SHAPE)
+    for limit in (1, 7, len(images), len(images) + 1):
+        first, their = MNIST.read(directory, split, SHAPE, limit)
+        assert np.array_equal(first, images[:limit])
+        assert np.array_equal(their, labels[:limit])
+
+
+def test_a_wrong_label_behind_the_limit_is_still_named(directory: Path) -> None:
+    (directory / LABELS).write_bytes(struct.pack(">2I", 2049, 60) + bytes(59) + b"\x0b")
+    with pytest.raises(InputError, match="has label 11 at image 59"):
+        MNIST.read(directory, "train", SHAPE, 3)

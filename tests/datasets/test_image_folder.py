@@ -106,3 +106,30 @@ def test_a_twin_cannot_be_written_where_a_file_is_in_the_way(tmp_path: Path) -> 
     (tmp_path / "train").touch()
     with pytest.raises(WriteError, match=r"cannot make the folder .*train: File exists"):
         CELEBA.write_synthetic(tmp_path, 4, 0, SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("split", "limit", "numbers"),
+    [
+        ("train", 3, [0, 1, 2]),
+        ("train", 10, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]),  # 9 is a test image
+        ("train", 99, [number for number in range(25) if number not in (9, 19)]),
+        ("test", 1, [9]),
+        ("test", 3, [9, 19]),
+    ],
+)
+def test_a_limit_leaves_the_first_pictures_of_a_split(
+    tmp_path: Path, split: str, limit: int, numbers: list[int]
+) -> None:
+    fill(tmp_path, 25)
+    images, labels = CELEBA.read(tmp_path, split, SHAPE, limit)
+    assert images[:, 0, 0, 0].tolist() == numbers
+    assert labels.tolist() == [0] * len(numbers)
+
+
+def test_pictures_behind_the_limit_are_not_even_opened(tmp_path: Path) -> None:
+    fill(tmp_path, 5)
+    (tmp_path / "004.png").write_bytes(b"no picture")
+    assert len(CELEBA.read(tmp_path, "train", SHAPE, 4)[0]) == 4
+    with pytest.raises(InputError, match=r"004\.png is no picture"):
+        CELEBA.read(tmp_path, "train", SHAPE, 5)

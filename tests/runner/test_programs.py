@@ -90,9 +90,9 @@ def assert_weights_close(
     """Every weight is as expected, each in its place."""
     assert list(found) == list(expected)
     for key, weight in expected.items():
-        # A bias ahead of a batch norm has no gradient but rounding, for the norm takes any constant out again; and Adam,
-        # whose steps do not shrink with the gradient, makes much of it. torch::optim::Adam rounds unlike Python's, so
-        # these biases, and the means that follow them, differ by far more than all the others.
+        # A bias ahead of a batch norm has no gradient but rounding, for the norm takes any constant out again; and
+        # Adam, whose steps do not shrink with the gradient, makes much of it. torch::optim::Adam rounds unlike
+        # Python's, so these biases, and the means that follow them, differ by far more than all the others.
         constant = re.fullmatch(r"conv(\d)\.bias|norm(\d)\.running_mean", key)
         loose = constant and f"norm{constant[1] or constant[2]}.weight" in expected
         torch.testing.assert_close(found[key], weight, rtol=0 if loose else rtol, atol=1e-4 if loose else atol)
