@@ -25,6 +25,7 @@ from profkit.registry import find, unknown
 from profkit.rounding import (
     FACTOR,
     FLIPPED,
+    FLIPPED_LOSS,
     TOLERANCE,
     Differences,
     Results,
@@ -219,7 +220,8 @@ def _rounding(
     """
     reference = Platform(find("profkit.implementations", Implementation, REFERENCE), "cpu")
     command = reference.implementation.command(say)
-    key = hashlib.sha256(repr((bundle.sha256, threads, steps_for(bundle), _identity(command))).encode()).hexdigest()
+    settings = (bundle.sha256, threads, steps_for(bundle), FLIPPED, FLIPPED_LOSS, _identity(command))
+    key = hashlib.sha256(repr(settings).encode()).hexdigest()
     file = cache_directory() / "agreements" / f"{key[:16]}-rounding.json"
     if not file.exists():
         if reference not in results:
@@ -283,7 +285,17 @@ def compare(
 def _remembered(pair: Pair, commands: Mapping[Platform, list[str]], bundle: Bundle, threads: int) -> Path:
     """Where the agreement of a pair is kept: by everything that it follows from."""
     who = [(platform.device, _identity(commands[platform])) for platform in pair]
-    settings = (bundle.sha256, threads, steps_for(bundle), TOLERANCE, DEVICE_TOLERANCE, FACTOR, FLIPPED, who)
+    settings = (
+        bundle.sha256,
+        threads,
+        steps_for(bundle),
+        TOLERANCE,
+        DEVICE_TOLERANCE,
+        FACTOR,
+        FLIPPED,
+        FLIPPED_LOSS,
+        who,
+    )
     key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     return cache_directory() / "agreements" / f"{key}.json"
 

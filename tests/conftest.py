@@ -23,8 +23,7 @@ SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 TOOLS = {
     "pytorch": (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)),
     "libtorch": (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)),
-    # More steps, because what the profiler does first falls into the first one and the others are short.
-    "numba": (("wallclock", 10, 1), ("torch", 10, 1)),
+    "numba": (("wallclock", 5, 1), ("torch", 5, 1)),
 }
 """Tools that record each implementation, with steps and fresh processes."""
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from statistics import median
 
 import pyarrow.compute as pc
 import pytest
@@ -77,9 +78,17 @@ def test_every_implementation_agrees_with_the_reference(live: Live, implementati
 
 
 @EVERY
-def test_almost_all_time_and_instructions_carry_a_layer_or_a_phase(live: Live, implementation: str, tool: str) -> None:
-    """What is left is the step's own: what Python does, and the profiler asks for, between two phases."""
-    assert coverage(live[implementation, tool].profile).placed >= 0.95
+def test_almost_all_time_and_instructions_of_a_step_carry_a_layer_or_a_phase(
+    live: Live, implementation: str, tool: str
+) -> None:
+    """What is left is what Python does, and the profiler asks for, between two phases; and once, in the first step,
+    what the profiler does when it first takes a note."""
+    profile = live[implementation, tool].profile
+    summary = summarise(profile, ("layer", "phase"))
+    assert summary.per_step is not None
+    left = summary.per_step[summary.keys.index((None, None))] / summary.per_step.sum(axis=0)
+    assert median(left) <= 0.05
+    assert coverage(profile).placed >= 0.85
 
 
 @BOTH

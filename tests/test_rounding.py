@@ -5,7 +5,19 @@ import math
 import pytest
 import torch
 
-from profkit.rounding import FACTOR, TOLERANCE, Results, allowed, differences, largest, most, worst
+from profkit.rounding import (
+    FACTOR,
+    FLIPPED,
+    FLIPPED_LOSS,
+    TOLERANCE,
+    Results,
+    allowed,
+    differences,
+    jumps,
+    largest,
+    most,
+    worst,
+)
 
 NAN, INFINITE = float("nan"), float("inf")
 
@@ -93,3 +105,31 @@ def test_the_largest_difference_of_a_kind_is_that_of_no_other_kind() -> None:
     found = {"output": 3.0, "loss 0": 0.5, "loss 1": 1.0, "weight a": 0.25}
     assert [most(found, kind) for kind in ("output", "loss", "weight", "statistics")] == [3.0, 1.0, 0.25, 0.0]
     assert math.isnan(most({"loss 0": 1.0, "loss 1": NAN, "loss 2": INFINITE}, "loss"))
+
+
+def test_a_jump_is_a_share_of_how_far_training_moved_a_weight_and_of_how_far_the_loss_fell() -> None:
+    names = ("conv1.weight", "norm1.running_mean")
+    before = {name: torch.zeros(2) for name in names}
+    losses = torch.tensor([2.0, 1.5, 1.75], dtype=torch.float64)
+    after = Results(torch.ones(2, 10), losses, {names[0]: torch.full((2,), 0.5), names[1]: torch.zeros(2)})
+    assert jumps(before, after) == pytest.approx(
+        {
+            "weight conv1.weight": FLIPPED * 0.5,
+            "statistics norm1.running_mean": 0,
+            "loss 0": 0,
+            "loss 1": FLIPPED_LOSS * 0.5,
+            "loss 2": FLIPPED_LOSS * 0.25,
+        }
+    )
+
+
+def test_a_jump_widens_what_is_allowed_and_never_narrows_it() -> None:
+    rounding = {"output": 1e-6, "loss 0": 0.0, "loss 1": 1e-4, "weight a": 1e-6, "weight b": 1e-3}
+    limits = allowed(rounding, 1e-5, {"loss 0": 0.0, "loss 1": 1e-5, "weight a": 0.25, "weight b": 1e-4})
+    assert limits == {
+        "output": 1e-5,
+        "loss 0": 1e-5,
+        "loss 1": FACTOR * 1e-4,
+        "weight a": 0.25,
+        "weight b": FACTOR * 1e-3,
+    }
