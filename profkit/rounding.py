@@ -7,7 +7,7 @@ float32 is from that, tensor by tensor, is what a correct implementation is allo
 
 One thing cannot be measured so, because it happens or it does not: a ReLU or a maximum that falls the other way, since
 its inputs differ in the last digit only. It leads the gradient of a pixel elsewhere, a jump of about one part in all
-pixels, which is nothing under SGD and which Adam, again, takes for more. So weights and statistics may also differ, under
+pixels: nothing under SGD, but Adam, again, takes it for more. So weights and statistics may also differ, under
 Adam, by `FLIPPED` of how far training moved them, and losses by `FLIPPED_LOSS`.
 """
 
