@@ -69,17 +69,6 @@ def find(package: str, kind: type[T], name: str, what: str = "") -> T:
     return values[name]
 
 
-def find_all(package: str, kind: type[T], names: str, what: str = "") -> list[T]:
-    """Return the values of a comma list, or all there are for `all`, each once.
-
-    Raises:
-        UsageError: there is no value of one of the names.
-    """
-    if names.strip() == "all":
-        return list(discover(package, kind).values())
-    return [find(package, kind, name, what) for name in dict.fromkeys(name.strip() for name in names.split(","))]
-
-
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """Build the error for a name that does not exist: the nearest names first, else all of them."""
     names = sorted(known)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from profkit.errors import UsageError
-from profkit.implementations import Implementation
+from profkit.implementations import REFERENCE, Implementation
 from profkit.options import Value
 from profkit.registry import Named, discover, find, unknown
 from profkit.spec import Workload
@@ -245,7 +245,7 @@ def numbers(option: str, text: str, kind: Callable[[str], N], least: float) -> t
 
 
 def chosen(package: str, kind: type[T], what: str, text: str) -> tuple[T, ...]:
-    """The values of a package by a comma list of their names, or with `all` every one.
+    """The values of a package by a comma list of their names, or with `all` every one, the reference first.
 
     Args:
         package: that `registry.discover` looks in.
@@ -257,7 +257,7 @@ def chosen(package: str, kind: type[T], what: str, text: str) -> tuple[T, ...]:
         UsageError: a name that does not exist.
     """
     if text == "all":
-        return tuple(discover(package, kind).values())
+        return tuple(sorted(discover(package, kind).values(), key=lambda value: value.name != REFERENCE))
     return tuple(find(package, kind, name, what) for name in words(f"--{what}", text))
 
 

@@ -28,7 +28,7 @@ def command(
     subset: Annotated[int | None, Option(help="use only the first samples")] = None,
     as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Check that implementations compute the same, every two of them, and the reference with itself.
+    """Check that implementations compute the same, every two of them.
 
     Compared are the outputs of the first batch, the losses of up to five training steps (two for a large network), and
     the weights and batch norm's statistics after them; dropout takes the same masks everywhere.
@@ -37,19 +37,19 @@ def command(
     from profkit.implementations import Implementation
     from profkit.options import parse_options
     from profkit.prepare import Task
-    from profkit.registry import find_all
     from profkit.spec import Workload
+    from profkit.sweep import chosen
     from profkit.views.agree import agreement_json, agreement_view
     from profkit.views.output import print_json, print_view
     from profkit.views.progress import progress
 
-    chosen = platforms(find_all("profkit.implementations", Implementation, implementations), device)
+    compared = platforms(chosen("profkit.implementations", Implementation, "impl", implementations), device)
     checks = []
     with progress() as say:
-        for network in find_all("profkit.workloads", Workload, workload):
+        for network in chosen("profkit.workloads", Workload, "workload", workload):
             size = network.batch_size if batch_size is None else batch_size
             task = Task(network, size, parse_options(option or []), seed, data, subset)
-            checks.append(check_workload(task, chosen, threads, say))
+            checks.append(check_workload(task, compared, threads, say))
     if as_json:
         print_json(agreement_json(checks))
     else:
