@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import math
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ import msgspec
 from profkit.artefact import sha256
 from profkit.bundle import Bundle
 from profkit.cache import cache_directory
-from profkit.errors import DisagreementError, WriteError
+from profkit.errors import DisagreementError, UsageError, WriteError
 from profkit.implementations import REFERENCE, Implementation
 from profkit.native import Say
 from profkit.prepare import Task, prepare
@@ -170,6 +172,13 @@ def agreements(wanted: Sequence[Pair], bundle: Bundle, threads: int, say: Say) -
     return found
 
 
+def require_any(checks: Sequence[Check]) -> None:
+    """Raise UsageError if nothing could be compared."""
+    if not any(check.found for check in checks):
+        reasons = dict.fromkeys(reason for check in checks for reason in check.refused.values())
+        raise UsageError(f"nothing of this can run here: {'; '.join(reasons)}", "choose another --impl or --device")
+
+
 def require(found: Mapping[str, Agreement]) -> None:
     """Raise DisagreementError if any agreement does not hold."""
     wrong = {name: agreement for name, agreement in found.items() if not agreement.holds}
@@ -271,15 +280,20 @@ def compare(
     return Agreement(
         reference=reference,
         steps=len(baseline.losses),
-        exact=exact,
-        output=most(found, "output"),
-        loss=most(found, "loss"),
-        weight=most(found, "weight"),
-        statistics=most(found, "statistics"),
+        exact=_finite(exact),
+        output=_finite(most(found, "output")),
+        loss=_finite(most(found, "loss")),
+        weight=_finite(most(found, "weight")),
+        statistics=_finite(most(found, "statistics")),
         tolerance=tolerance,
-        excess=excess,
+        excess=_finite(excess),
         worst=name,
     )
+
+
+def _finite(value: float) -> float:
+    """The value, or the largest there is: JSON has neither NaN nor infinity."""
+    return value if math.isfinite(value) else sys.float_info.max
 
 
 def _remembered(pair: Pair, commands: Mapping[Platform, list[str]], bundle: Bundle, threads: int) -> Path:

@@ -18,7 +18,8 @@ T = TypeVar("T")
 class Agreement:
     """How far an implementation is from another on the same weights and the same batches.
 
-    Differences are relative to the largest value of a tensor where that is above one, and absolute elsewhere.
+    Differences are relative to the largest value of a tensor where that is above one, else absolute. The largest
+    float stands for a difference that is infinite or no number.
 
     Attributes:
         reference: name of the implementation compared with.

@@ -11,7 +11,7 @@ from profkit.registry import discover, find
 
 def test_every_module_of_a_package_contributes_its_value() -> None:
     assert list(discover("profkit.recorders", Recorder)) == ["callgrind", "torch", "wallclock"]
-    assert list(discover("profkit.implementations", Implementation)) == ["libtorch", "pytorch"]
+    assert list(discover("profkit.implementations", Implementation)) == ["libtorch", "numba", "pytorch"]
 
 
 def test_the_format_of_every_recorder_has_an_importer() -> None:
@@ -29,4 +29,4 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones() -> None:
 def test_a_name_like_no_other_is_answered_with_all_of_them() -> None:
     with pytest.raises(UsageError) as caught:
         find("profkit.implementations", Implementation, "zzz")
-    assert caught.value.hint == "known: libtorch, pytorch"
+    assert caught.value.hint == "known: libtorch, numba, pytorch"

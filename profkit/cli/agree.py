@@ -33,7 +33,7 @@ def command(
     Compared are the outputs of the first batch, the losses of up to five training steps (two for a large network), and
     the weights and batch norm's statistics after them; dropout takes the same masks everywhere.
     """
-    from profkit.agree import check_workload, platforms, require
+    from profkit.agree import check_workload, platforms, require, require_any
     from profkit.implementations import Implementation
     from profkit.options import parse_options
     from profkit.prepare import Task
@@ -54,4 +54,5 @@ def command(
         print_json(agreement_json(checks))
     else:
         print_view(agreement_view(checks))
+    require_any(checks)
     require({f"{pair} on {check.workload}": found for check in checks for pair, found in check.found.items()})

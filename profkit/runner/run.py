@@ -30,6 +30,8 @@ from profkit.runner.scope import NO_SCOPES
 
 ENGINES = ("torch", "numba")
 """Each is the value `ENGINE` of the module `profkit.runner.<name>_engine`."""
+WRITERS = ("torch", "wallclock")
+"""Tools that write their artefact from within the program."""
 EXIT_CODES = {"usage": 2, "nan": 10, "memory": 11, "unsupported": 12, "other": 1}
 
 
@@ -62,6 +64,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if (arguments.steps is None) == (arguments.epochs is None):
         parser.error("one of --steps and --epochs is needed")
+    if arguments.artefact is None and arguments.tool in WRITERS:
+        parser.error("--artefact is missing")
     for name, least in {"steps": 1, "epochs": 1, "warmup": 0, "threads": 1, "workers": 0}.items():
         value = getattr(arguments, name)
         if value is not None and value < least:
@@ -85,6 +89,8 @@ def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
     if arguments.deterministic:
         # cuBLAS repeats itself only with a workspace of its own, chosen before it starts.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # Numba's pool is made when it is imported, and one with more threads than are used costs each kernel a wait.
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(arguments.threads))
     kind: EngineKind = importlib.import_module(f"profkit.runner.{arguments.engine}_engine").ENGINE
     choices = Choices(
         device=arguments.device,
@@ -94,7 +100,10 @@ def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
         flush_denormals=arguments.flush_denormals,
         double=arguments.double,
     )
-    return kind.make(bundle, choices)
+    try:
+        return kind.make(bundle, choices)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"cannot read {arguments.bundle}: not a bundle, or a damaged one ({error})") from error
 
 
 def run(arguments: argparse.Namespace, progress: Callable[[str], object]) -> dict[str, Any]:
@@ -202,7 +211,7 @@ def main() -> None:
                 said = run(arguments, lambda line: file.write(f"{line}\n"))
         else:
             said = run(arguments, lambda _: None)
-    except (ArithmeticError, MemoryError, ProfkitError, RuntimeError, UnsupportedError, ValueError) as error:
+    except (ArithmeticError, MemoryError, OSError, ProfkitError, RuntimeError, UnsupportedError, ValueError) as error:
         kind, message = _kind_of(error), str(error).partition("\n")[0]
         arguments.report.write_text(json.dumps({"failure": message, "kind": kind}))
         sys.stderr.write(f"profkit.runner: {message}\n")

@@ -1,4 +1,4 @@
-"""PyTorch computes; `cpp/src/trainer.cpp` is the twin."""
+"""PyTorch computes; `cpp/src/engine.cpp` is the twin."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from profkit.runner.engine import Choices, Description, DeviceMemory, EngineKind
 from profkit.runner.layers import LAYER_BUILDERS, LOSS_BUILDERS, OPTIMIZER_BUILDERS
 from profkit.runner.network import build_network
 from profkit.runner.scope import Scopes
+from profkit.spec import OPTIMIZERS
 
 DEVICES = ("cpu", "cuda", "mps")
 
@@ -151,6 +152,11 @@ def _refuse_unknown(bundle: Mapping[str, Any]) -> None:
     for what, name, known in named:
         if name not in known:
             raise UnsupportedError(f"unknown {what} '{name}' in the bundle")
+    owner, given, settings = bundle["optimizer"], bundle["hyperparameters"], OPTIMIZERS[bundle["optimizer"]]
+    for name in [*settings, *given]:
+        if name not in given or name not in settings:
+            lack = "an unknown" if name in given else "no"
+            raise ValueError(f"optimizer {owner} has {lack} setting '{name}' in the bundle")
 
 
 def _set_backends(choices: Choices) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -49,9 +50,15 @@ def _refused(checks: Sequence[Check]) -> list[Text]:
 def _cells(agreement: Agreement) -> list[Text]:
     """Each difference, the largest share of what is allowed, and the verdict."""
     values = [getattr(agreement, name) for name in COLUMNS]
-    share = "" if agreement.excess is None else f"{agreement.excess:.2g}"
+    share = "" if agreement.excess is None else _number(agreement.excess, ".2g")
     verdict = Text("agrees", "green") if agreement.holds else Text(f"DIFFERS: {agreement.worst}", "bold red")
-    return [*(Text(f"{value:.0e}" if value else "0") for value in values), Text(share), verdict]
+    return [*(Text(_number(value, ".0e")) for value in values), Text(share), verdict]
+
+
+def _number(value: float, form: str) -> str:
+    if value == sys.float_info.max:
+        return "inf"
+    return format(value, form) if value else "0"
 
 
 def _caption(found: Sequence[Agreement]) -> list[Text]:
@@ -70,13 +77,11 @@ def _caption(found: Sequence[Agreement]) -> list[Text]:
 
 
 def agreement_json(checks: Sequence[Check]) -> dict[str, Any]:
-    """The same for programs; a difference that is not a number is null."""
+    """The same for programs; the largest float stands for a difference that is infinite or no number."""
     return {
         check.workload: {
             "agreements": {
-                pair: {key: value if value == value else None for key, value in asdict(agreement).items()}
-                | {"agrees": agreement.holds}
-                for pair, agreement in check.found.items()
+                pair: asdict(agreement) | {"agrees": agreement.holds} for pair, agreement in check.found.items()
             },
             "unsupported": dict(check.refused),
         }
