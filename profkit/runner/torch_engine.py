@@ -28,6 +28,7 @@ class TorchEngine:
     def __init__(self, bundle: Mapping[str, Any], choices: Choices) -> None:
         self.choices = choices
         self.device = torch.device(choices.device)
+        self.on_host = self.device.type == "cpu"
         self.seed: int = bundle["seed"]
         self.network = build_network(bundle["layers"], bundle["masks"] if choices.masks else None)
         self.network.load_weights(bundle["weights"])
@@ -38,10 +39,10 @@ class TorchEngine:
         )
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Copy to the device."""
+        """Copy to the device; on the host nothing is done, not even asked of torch."""
         if self.choices.double and tensor.is_floating_point():
             tensor = tensor.double()
-        return tensor.to(self.device)
+        return tensor if self.on_host else tensor.to(self.device)
 
     def to_host(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy from the device."""
@@ -61,7 +62,7 @@ class TorchEngine:
             loss.backward()
         with scope("phase/optimizer"):
             self.optimizer.step()
-        return Outcome(loss.detach(), outputs.detach())
+            return Outcome(loss.detach(), outputs.detach())
 
     def infer_step(self, inputs: torch.Tensor, scope: Scopes) -> torch.Tensor:
         """Output for a batch."""

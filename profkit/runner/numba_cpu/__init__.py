@@ -46,9 +46,12 @@ def open_device(threads: int) -> Device:
         ValueError: more threads than that.
     """
     if "NUMBA_THREADING_LAYER" not in os.environ:
-        # Threads that wait by sleeping. Those of OpenMP wait by spinning, and torch has a second set of them for the
-        # batches: on a busy machine the two sets then take each other's cores.
-        numba.config.THREADING_LAYER = "workqueue"
+        # Alone, a thread needs no waking under OpenMP: a kernel starts in a microsecond. Several of them wait there by
+        # spinning, and torch has a second set of threads for the batches: on a busy machine the two sets then take each
+        # other's cores. Those of Numba's own queue sleep.
+        numba.config.THREADING_LAYER_PRIORITY = (
+            ["omp", "workqueue", "tbb"] if threads == 1 else ["workqueue", "omp", "tbb"]
+        )
     numba.set_num_threads(threads)
     elementwise.assign(
         np.zeros(1, np.float32), np.zeros(1, np.float32)
