@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ def evaluate(engine: Engine, batches: Batches, loss: str) -> tuple[dict[str, flo
 
     Args:
         engine: with the network.
-        batches: to test on; every value is None where there are none.
+        batches: to test on; every value is None where there are none, or where it is no number.
         loss: of the recipe; `l1` and `l2` compare the output with the input.
     """
     found: dict[str, float | None] = dict.fromkeys(("test_loss", "test_accuracy", "test_l1", "test_l2"))
@@ -77,7 +78,8 @@ def evaluate(engine: Engine, batches: Batches, loss: str) -> tuple[dict[str, flo
     else:
         found |= {"test_l1": sums[0] / samples, "test_l2": sums[1] / samples}
         found["test_loss"] = found[f"test_{loss}"]
-    return found, time.perf_counter_ns() - start
+    finite = {name: value if value is not None and math.isfinite(value) else None for name, value in found.items()}
+    return finite, time.perf_counter_ns() - start
 
 
 def reconstruct(engine: Engine, batches: Batches) -> Any:

@@ -270,6 +270,14 @@ def test_a_loss_that_is_no_number_stops_the_run(programs: Programs, tmp_path: Pa
 
 
 @BOTH
+def test_weights_that_the_last_step_broke_leave_no_test_loss(programs: Programs, tmp_path: Path, language: str) -> None:
+    bundle = make_bundle(tmp_path / "bundle.pt", options={"lr": 1e30}, train=4, epochs=1)
+    report = run(programs(language), bundle, tmp_path, "--epochs", 1)
+    assert report["epochs"][0]["train_loss"] > 0
+    assert report["epochs"][0]["test_loss"] is None
+
+
+@BOTH
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_refused(programs: Programs, tmp_path: Path, language: str) -> None:
     bundle = make_bundle(tmp_path / "bundle.pt")
