@@ -250,7 +250,7 @@ def chosen(package: str, kind: type[T], what: str, text: str) -> tuple[T, ...]:
     Args:
         package: that `registry.discover` looks in.
         kind: of the values.
-        what: such a value is called in an error; also the option.
+        what: option that it is the value of, without dashes.
         text: as typed.
 
     Raises:
@@ -258,7 +258,7 @@ def chosen(package: str, kind: type[T], what: str, text: str) -> tuple[T, ...]:
     """
     if text == "all":
         return tuple(sorted(discover(package, kind).values(), key=lambda value: value.name != REFERENCE))
-    return tuple(find(package, kind, name, what) for name in words(f"--{what}", text))
+    return tuple(find(package, kind, name) for name in words(f"--{what}", text))
 
 
 def chosen_devices(implementations: Sequence[Implementation], text: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def test_a_bad_option_is_refused(texts: list[str], message: str) -> None:
 def test_names_are_found_or_the_nearest_are_told() -> None:
     found = chosen("profkit.implementations", Implementation, "impl", "libtorch,pytorch")
     assert found == (LIBTORCH, PYTORCH)
-    with pytest.raises(UsageError, match="unknown impl 'pytroch'") as caught:
+    with pytest.raises(UsageError, match="unknown implementation 'pytroch'") as caught:
         chosen("profkit.implementations", Implementation, "impl", "pytroch")
     assert "pytorch" in caught.value.hint
     assert CONVNET in chosen("profkit.workloads", Workload, "workload", "all")

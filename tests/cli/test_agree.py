@@ -58,7 +58,7 @@ def test_where_a_device_is_missing_the_reason_is_said_and_nothing_is_compared(pr
     [
         (("--workload", "mnist_cn"), "unknown workload 'mnist_cn'", "did you mean mnist_cnn"),
         (("--workload", "convnet,restnet18"), "unknown workload 'restnet18'", "did you mean resnet18"),
-        (("--impl", "numbra"), "unknown impl 'numbra'", "did you mean numba"),
+        (("--impl", "numbra"), "unknown implementation 'numbra'", "did you mean numba"),
         (("--impl", "numba", "--device", "mps"), "unknown device 'mps'", "known: cpu, cuda"),
         (("--impl", "libtorch", "--device", "gpu"), "unknown device 'gpu'", "did you mean cpu"),
         (("--device", ""), "unknown device ''", "known: cpu, cuda, mps"),

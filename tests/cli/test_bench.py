@@ -42,7 +42,7 @@ def test_it_measures_prints_saves_draws_and_continues(profkit: Profkit, tmp_path
     [
         (["--batch-size", "8,x"], "--batch-size has 'x'"),
         (["--kernel-size", "3,,5"], "has an empty place"),
-        (["--impl", "pytroch"], "unknown impl 'pytroch'"),
+        (["--impl", "pytroch"], "unknown implementation 'pytroch'"),
         (["--workload", "mnist"], "unknown workload 'mnist'"),
         (["--device", "gpu"], "unknown device 'gpu'"),
         (["--mode", "trian"], "--mode is 'trian'"),
