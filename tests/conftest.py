@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from profkit.implementations import Implementation
 from profkit.measure import Request, record
@@ -16,6 +18,13 @@ from profkit.programs import Course
 from profkit.recorders import Recorder
 from profkit.registry import find
 from profkit.spec import Workload
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 

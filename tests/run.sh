@@ -9,4 +9,6 @@ ruff format --check profkit tests
 ruff check profkit tests
 mypy
 lint-imports --no-cache
-python -m pytest "$@"
+# The C++ side first, once: every process of the tests takes it from the cache.
+python -c 'from profkit.native import build; build(print)'
+python -m pytest --numprocesses 2 --dist loadfile "$@"
