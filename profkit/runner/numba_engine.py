@@ -314,7 +314,9 @@ def _open_cpu(choices: Choices) -> Device:
     os.environ.setdefault("NUMBA_NUM_THREADS", str(max(threads, os.cpu_count() or 1)))
     from profkit.runner.numba_cpu import open_device
 
-    return open_device(threads)
+    device = open_device(threads)
+    torch.set_num_threads(threads)  # OpenMP's threads are Numba's and torch's alike
+    return device
 
 
 def _open_cuda(choices: Choices) -> Device:

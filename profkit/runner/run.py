@@ -90,7 +90,7 @@ def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
         # cuBLAS repeats itself only with a workspace of its own, chosen before it starts.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # Numba's pool is made when it is imported, and one with more threads than are used costs each kernel a wait.
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(arguments.threads))
+    os.environ["NUMBA_NUM_THREADS"] = str(arguments.threads)
     kind: EngineKind = importlib.import_module(f"profkit.runner.{arguments.engine}_engine").ENGINE
     choices = Choices(
         device=arguments.device,

@@ -77,11 +77,13 @@ def _caption(found: Sequence[Agreement]) -> list[Text]:
 
 
 def agreement_json(checks: Sequence[Check]) -> dict[str, Any]:
-    """The same for programs; the largest float stands for a difference that is infinite or no number."""
+    """The same for programs; a difference that is not a number is null."""
     return {
         check.workload: {
             "agreements": {
-                pair: asdict(agreement) | {"agrees": agreement.holds} for pair, agreement in check.found.items()
+                pair: {key: value if value == value else None for key, value in asdict(agreement).items()}
+                | {"agrees": agreement.holds}
+                for pair, agreement in check.found.items()
             },
             "unsupported": dict(check.refused),
         }
