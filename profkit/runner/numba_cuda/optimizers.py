@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numba import cuda
 
 from profkit.runner.numba_cuda.launch import kernel
-from profkit.runner.numba_kernels import ADAM_EPSILON, Array, OptimizerKernels
+from profkit.runner.numba_kernels import Array
+from profkit.runner.numba_optimizers import adam, sgd
 
 
 @kernel
@@ -54,30 +55,10 @@ def _adam(
         weights[index] -= rate * first[index] / (math.sqrt(second[index]) / correction + epsilon)
 
 
-def _sgd_states(hyperparameters: Mapping[str, float]) -> tuple[str, ...]:
-    return ("momentum_buffer",) if hyperparameters.get("momentum") else ()
+def _launched(launch: Callable[..., None]) -> Callable[..., None]:
+    """With as many turns as there are weights."""
+    return lambda weights, *others: launch(weights.size, weights, *others)
 
 
-def _run_sgd(
-    weights: Array, gradients: Array, states: tuple[Array, ...], hyperparameters: Mapping[str, float], _step: int
-) -> None:
-    rate, decay = np.float32(hyperparameters["lr"]), np.float32(hyperparameters.get("weight_decay", 0))
-    if states:
-        momentum = np.float32(hyperparameters["momentum"])
-        _sgd_momentum(weights.size, weights, gradients, states[0], rate, momentum, decay)
-    else:
-        _sgd(weights.size, weights, gradients, rate, decay)
-
-
-def _run_adam(
-    weights: Array, gradients: Array, states: tuple[Array, ...], hyperparameters: Mapping[str, float], step: int
-) -> None:
-    beta1, beta2 = hyperparameters["beta1"], hyperparameters["beta2"]
-    rate, correction = hyperparameters["lr"] / (1 - beta1**step), math.sqrt(1 - beta2**step)
-    decay = hyperparameters.get("weight_decay", 0)
-    scalars = beta2, 1 - beta1, 1 - beta2, decay, rate, correction, ADAM_EPSILON
-    _adam(weights.size, weights, gradients, *states, *(np.float32(scalar) for scalar in scalars))
-
-
-SGD = OptimizerKernels("aten::_fused_sgd_", _sgd_states, _run_sgd)
-ADAM = OptimizerKernels("aten::_fused_adam_", lambda _: ("exp_avg", "exp_avg_sq"), _run_adam, counts=True)
+SGD = sgd(_launched(_sgd), _launched(_sgd_momentum))
+ADAM = adam(_launched(_adam))
