@@ -30,11 +30,14 @@ SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 
 
 TOOLS = {
-    "pytorch": (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)),
-    "libtorch": (("wallclock", 5, 1), ("torch", 5, 1), ("callgrind", 1, 2)),
-    "numba": (("wallclock", 5, 1), ("torch", 5, 1)),
+    "pytorch": (("wallclock", 40, 1), ("torch", 40, 1), ("callgrind", 1, 2)),
+    "libtorch": (("wallclock", 40, 1), ("torch", 40, 1), ("callgrind", 1, 2)),
+    "numba": (("wallclock", 40, 1), ("torch", 40, 1)),
 }
-"""Tools that record each implementation, with steps and fresh processes."""
+"""Tools that record each implementation, with steps and fresh processes.
+
+A step lasts 2 ms: of five of them, one change of processes that falls between two phases is already three per cent.
+"""
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ def test_choices_that_numba_lacks_are_named(flag: str) -> None:
 
 
 LOWER = """
+from types import SimpleNamespace
 import numpy as np
 from numba import cuda, typeof, types
+from numba.cuda import dispatcher
 from numba.cuda.compiler import compile_cuda
 
 class HostArray(np.ndarray):
@@ -99,8 +101,14 @@ class Lowered:
             assert "double" not in code, self.function
             names.add(self.function.__module__ + self.function.__qualname__)
 
+compiler = cuda.jit
+
+def jit(function=None, device=False):
+    return compiler(device=True) if device else Lowered(function)
+
 names = set()
-cuda.jit, cuda.is_available, cuda.synchronize = Lowered, lambda: True, lambda: None
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
+cuda.jit, cuda.is_available, cuda.synchronize = jit, lambda: True, lambda: None
 cuda.device_array, cuda.to_device = lambda shape, dtype: on_host(np.zeros(shape, dtype)), on_host
 from profkit.runner import numba_cuda
 from profkit.runner.numba_cuda import launch

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import cuda
 
-from profkit.runner.numba_cuda.launch import PARTS, kernel
+from profkit.runner.numba_cuda.launch import PARTS, kernel, position
 from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
 
 
@@ -18,8 +18,7 @@ def _to_windows(images: Array, weights: Array, bias: Array, windows: Array, stri
     _, inputs, height, width = images.shape
     size = weights.shape[3]
     for index in range(cuda.grid(1), samples * channels * rows * columns, cuda.gridsize(1)):
-        column, row = index % columns, index // columns % rows
-        channel, sample = index // (columns * rows) % channels, index // (columns * rows * channels)
+        sample, channel, row, column = position(index, channels, rows, columns)
         total = bias[channel]
         for source in range(inputs):
             for ky in range(size):
@@ -39,8 +38,7 @@ def _from_windows(windows: Array, weights: Array, bias: Array, images: Array, st
     _, sources, rows, columns = windows.shape
     size = weights.shape[3]
     for index in range(cuda.grid(1), samples * channels * height * width, cuda.gridsize(1)):
-        column, row = index % width, index // width % height
-        channel, sample = index // (width * height) % channels, index // (width * height * channels)
+        sample, channel, row, column = position(index, channels, height, width)
         total = bias[channel]
         for ky in range(size):
             y = row + padding - ky

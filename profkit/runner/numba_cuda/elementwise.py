@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import cuda
 
-from profkit.runner.numba_cuda.launch import kernel
+from profkit.runner.numba_cuda.launch import kernel, position
 from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
 
 
@@ -60,8 +60,7 @@ def _pad(images: Array, output: Array, left: int, top: int) -> None:
     """Images (n, channels, height, width) in the midst of zeros."""
     samples, channels, rows, columns = output.shape
     for index in range(cuda.grid(1), samples * channels * rows * columns, cuda.gridsize(1)):
-        column, row = index % columns, index // columns % rows
-        channel, sample = index // (columns * rows) % channels, index // (columns * rows * channels)
+        sample, channel, row, column = position(index, channels, rows, columns)
         y, x = row - top, column - left
         value = np.float32(0)
         if 0 <= y < images.shape[2] and 0 <= x < images.shape[3]:
@@ -74,8 +73,7 @@ def _crop(images: Array, output: Array, left: int, top: int) -> None:
     """The way back."""
     samples, channels, rows, columns = output.shape
     for index in range(cuda.grid(1), samples * channels * rows * columns, cuda.gridsize(1)):
-        column, row = index % columns, index // columns % rows
-        channel, sample = index // (columns * rows) % channels, index // (columns * rows * channels)
+        sample, channel, row, column = position(index, channels, rows, columns)
         output[sample, channel, row, column] = images[sample, channel, row + top, column + left]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 from numba import cuda
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SIMULATED: bool = bool(numba.config.ENABLE_CUDASIM)
 """Whether kernels run as threads of Python, for tests on machines without a GPU."""
@@ -19,6 +21,19 @@ PARTS = 64
 
 No atomic operations: they would add in another order each time, and so give another result.
 """
+
+
+def device_function(function: Function) -> Function:
+    """A function that kernels call."""
+    compiled: Function = cuda.jit(device=True)(function)
+    return compiled
+
+
+@device_function
+def position(index: int, channels: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """Sample, channel, row and column of an element of an array (samples, channels, height, width)."""
+    plane = height * width
+    return index // (plane * channels), index // plane % channels, index // width % height, index % width
 
 
 def kernel(function: Callable[..., None]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import cuda
 
 from profkit.runner.numba_cuda.convolution import add_parts, sum_channels
-from profkit.runner.numba_cuda.launch import PARTS, kernel
+from profkit.runner.numba_cuda.launch import PARTS, kernel, position
 from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
 
 
@@ -54,8 +54,7 @@ def _move(running: Array, values: Array, share: np.float32, factor: np.float32) 
 def _normalise(images: Array, mean: Array, deviation: Array, weight: Array, bias: Array, output: Array) -> None:
     samples, channels, rows, columns = output.shape
     for index in range(cuda.grid(1), samples * channels * rows * columns, cuda.gridsize(1)):
-        column, row = index % columns, index // columns % rows
-        channel, sample = index // (columns * rows) % channels, index // (columns * rows * channels)
+        sample, channel, row, column = position(index, channels, rows, columns)
         distance = images[sample, channel, row, column] - mean[channel]
         output[sample, channel, row, column] = distance * (deviation[channel] * weight[channel]) + bias[channel]
 
@@ -81,8 +80,7 @@ def _backward(
     """(gradient - its mean - normalised input * mean of their product) * weight / deviation; `share` = 1 / elements."""
     samples, channels, rows, columns = result.shape
     for index in range(cuda.grid(1), samples * channels * rows * columns, cuda.gridsize(1)):
-        column, row = index % columns, index // columns % rows
-        channel, sample = index // (columns * rows) % channels, index // (columns * rows * channels)
+        sample, channel, row, column = position(index, channels, rows, columns)
         normalised = (images[sample, channel, row, column] - mean[channel]) * deviation[channel]
         level = (bias_gradient[channel] + normalised * weight_gradient[channel]) * share
         result[sample, channel, row, column] = (

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import cuda
 
-from profkit.runner.numba_cuda.launch import kernel
+from profkit.runner.numba_cuda.launch import kernel, position
 from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
 from profkit.runner.numba_windows import readers, share_bounds, window_bounds
 
@@ -17,8 +17,7 @@ def _max(images: Array, output: Array, places: Array, rows: Array, columns: Arra
     """Largest value of each window, and its place in the channel; the first of equal ones, and NaN above all."""
     samples, channels, height, width = output.shape
     for index in range(cuda.grid(1), samples * channels * height * width, cuda.gridsize(1)):
-        column, row = index % width, index // width % height
-        channel, sample = index // (width * height) % channels, index // (width * height * channels)
+        sample, channel, row, column = position(index, channels, height, width)
         top, left = rows[row, 0], columns[column, 0]
         largest, place = images[sample, channel, top, left], top * images.shape[3] + left
         for y in range(top, rows[row, 1]):
@@ -35,8 +34,7 @@ def _max_backward(gradient: Array, places: Array, images: Array, rows: Array, co
     """`rows` and `columns` are bounds of the windows that read each row and column of the image."""
     samples, channels, height, width = images.shape
     for index in range(cuda.grid(1), samples * channels * height * width, cuda.gridsize(1)):
-        column, row = index % width, index // width % height
-        channel, sample = index // (width * height) % channels, index // (width * height * channels)
+        sample, channel, row, column = position(index, channels, height, width)
         total = np.float32(0)
         for y in range(rows[row, 0], rows[row, 1]):
             for x in range(columns[column, 0], columns[column, 1]):
@@ -50,8 +48,7 @@ def _average(images: Array, output: Array, rows: Array, columns: Array, shares: 
     """Each window's sum times its share (height of output, width of output)."""
     samples, channels, height, width = output.shape
     for index in range(cuda.grid(1), samples * channels * height * width, cuda.gridsize(1)):
-        column, row = index % width, index // width % height
-        channel, sample = index // (width * height) % channels, index // (width * height * channels)
+        sample, channel, row, column = position(index, channels, height, width)
         total = np.float32(0)
         for y in range(rows[row, 0], rows[row, 1]):
             for x in range(columns[column, 0], columns[column, 1]):
@@ -64,8 +61,7 @@ def _average_backward(gradient: Array, images: Array, rows: Array, columns: Arra
     """`rows` and `columns` are bounds of the windows that read each row and column of the image."""
     samples, channels, height, width = images.shape
     for index in range(cuda.grid(1), samples * channels * height * width, cuda.gridsize(1)):
-        column, row = index % width, index // width % height
-        channel, sample = index // (width * height) % channels, index // (width * height * channels)
+        sample, channel, row, column = position(index, channels, height, width)
         total = np.float32(0)
         for y in range(rows[row, 0], rows[row, 1]):
             for x in range(columns[column, 0], columns[column, 1]):
