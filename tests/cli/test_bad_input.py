@@ -44,7 +44,7 @@ totals: 30
         (b"\x7fELF\x02\x01\x01" + bytes(100), "is of no format that profkit knows"),
         (b"\xff\xfe{\x00", "is of no format that profkit knows"),
         (b"\x1f\x8bnot gzip at all", "is broken gzip|cannot read"),
-        (gzip.compress(TRACE.encode())[:20] + b"garbage" * 20, "is broken gzip"),
+        (gzip.compress(TRACE.encode(), mtime=0)[:20] + b"garbage" * 20, "is broken gzip"),
         (b'{"schemaVersion":1,"traceEvents":[]}', "event"),
         (b'{"schemaVersion":1,"traceEvents":[{"ph":"X","cat":"Trace","name":"PyTorch Profiler (0)","pid":"Spans",'
          b'"tid":"PyTorch Profiler","ts":1,"dur":2}]}', "operator"),

@@ -18,9 +18,9 @@ import pytest
 from profkit.errors import InputError
 from profkit.importers.callgrind import CALLGRIND
 from profkit.profile import Recording
+from tests.importers.callgrind_text import GOLDEN, HEAD, Load, bare, self_by_name
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
-GOLDEN = Path(__file__).parents[1] / "golden" / "callgrind"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/callgrind.out"))
 READABLE = (
     "callgrind/gprof2dot/bool.callgrind",
@@ -40,18 +40,6 @@ needs_samples = pytest.mark.skipif(
 needs_annotate = pytest.mark.skipif(
     not shutil.which("callgrind_annotate"), reason="callgrind_annotate is not installed"
 )
-
-HEAD = "# callgrind format\nversion: 1\ncreator: callgrind-3.19.0\npositions: line\nevents: Ir\n\n"
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Callable[[str | bytes], Recording]:
-    def load(text: str | bytes) -> Recording:
-        path = tmp_path / "callgrind.out"
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return CALLGRIND.load(path)
-
-    return load
 
 
 @pytest.fixture
@@ -84,18 +72,6 @@ def printed_functions(text: str) -> Counter[str]:
     for line in text.split("file:function", 1)[1].splitlines():
         if match := re.match(r" *(-?[\d,]+|\.)(?: +(?:-?[\d,]+|\.))*  (.*)$", line):
             found[bare(match[2].split(":", 1)[1])] += numbers(match[1])[0]
-    return found
-
-
-def bare(name: str) -> str:
-    """A function name without what the tool, or the compiler, appends in square brackets."""
-    return re.sub(r"( \[[^\]]*\])+$", "", name)
-
-
-def self_by_name(recording: Recording, column: str = "self_instructions") -> Counter[str]:
-    found: Counter[str] = Counter()
-    for name, cost in zip(recording.records["symbol"].to_pylist(), recording.records[column].to_pylist(), strict=True):
-        found[bare(name)] += cost
     return found
 
 
@@ -206,7 +182,7 @@ def test_recursion_does_not_count_twice_in_a_total() -> None:
     assert row(recording, "fact'2")["count"] == 4
 
 
-def test_a_cycle_of_functions_never_costs_more_than_what_it_holds(load: Callable[[str], Recording]) -> None:
+def test_a_cycle_of_functions_never_costs_more_than_what_it_holds(load: Load) -> None:
     recording = load(
         HEAD + "fl=a.c\nfn=main\n1 5\ncfn=even\ncalls=1 9\n2 60\n\n"
         "fn=even\n9 10\ncfn=odd\ncalls=3 8\n9 80\n\n"
@@ -231,7 +207,7 @@ def test_inlined_code_is_a_row_beneath_its_function() -> None:
 
 
 def test_a_function_begins_in_its_own_file_where_the_one_before_ended_in_another(
-    load: Callable[[str], Recording],
+    load: Load,
 ) -> None:
     recording = load(HEAD + "fl=a.c\nfn=one\n1 5\nfi=b.h\n2 6\nfn=two\n3 7\ntotals: 18\n")
     assert row(recording, "two")["file"] == "a.c"
@@ -274,14 +250,14 @@ def test_a_summary_that_ran_below_zero_is_not_believed() -> None:
     assert row(CALLGRIND.load(GOLDEN / "threads" / "callgrind.out"), "worker")["total_instructions"] == 45
 
 
-def test_an_id_means_another_name_in_another_file_that_was_appended(load: Callable[[str], Recording]) -> None:
+def test_an_id_means_another_name_in_another_file_that_was_appended(load: Load) -> None:
     one = HEAD + "fl=(1) a.c\nfn=(1) one\n1 5\ntotals: 5\n"
     two = HEAD + "fl=(1) b.c\nfn=(1) two\n1 7\nfn=(1)\n2 1\ntotals: 8\n"
     recording = load(one + two)
     assert +self_by_name(recording) == Counter(one=5, two=8)
 
 
-def test_calls_still_running_at_a_dump_have_an_edge_but_no_self_cost(load: Callable[[str], Recording]) -> None:
+def test_calls_still_running_at_a_dump_have_an_edge_but_no_self_cost(load: Load) -> None:
     """callgrind_annotate takes the cost line after `calls=0` for self cost."""
     recording = load(HEAD + "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=0 2\n1 40\nfn=f\n2 40\ntotals: 45\n")
     assert +self_by_name(recording) == Counter(main=5, f=40)
@@ -292,9 +268,7 @@ def test_calls_still_running_at_a_dump_have_an_edge_but_no_self_cost(load: Calla
 @pytest.mark.parametrize(
     "change", [lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("\n1 ", "\n\t 1 ")]
 )
-def test_line_ends_and_spaces_of_other_writers_change_nothing(
-    load: Callable[[str], Recording], change: Callable[[str], str]
-) -> None:
+def test_line_ends_and_spaces_of_other_writers_change_nothing(load: Load, change: Callable[[str], str]) -> None:
     text = HEAD + "fl=(1) a.c\nfn=(1) main\n1 5\ncfn=(2) f\ncalls= 3 2\n1 0x28\nfn=(2)\n2 40\ntotals: 45\n"
     recording = load(change(text))
     assert +self_by_name(recording) == Counter(main=5, f=40)
@@ -324,71 +298,6 @@ def test_sniff_knows_the_format(case: str) -> None:
 @pytest.mark.parametrize("head", [b"", b'{"traceEvents": []}', b"a;b;c 12\n", b"events: happen\nnothing else"])
 def test_sniff_leaves_other_files_alone(head: bytes) -> None:
     assert not CALLGRIND.sniff(head)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is empty"),
-        ("hello\nworld\n", "no 'events:' line"),
-        ("fl=a.c\nfn=main\n1 5\n", "line 3: a cost line, but no 'events:' line"),
-        (HEAD + "fl=a.c\nfn=(7)\n1 5\n", r"line 8: the name \(7\) is used"),
-        (HEAD + "fl=a.c\nfn=(99999999999)\n1 5\n", r"line 8: the name"),
-        (HEAD + "fl=a.c\nfn=main\n1 5 6\n", "line 9: 2 costs on a line, but 1 events"),
-        (HEAD + "fl=a.c\nfn=main\n1 5x\n", "line 9: '5x' is no number"),
-        (HEAD + "fl=a.c\nfn=main\n1 99999999999999999999\n", "line 9: .* 63 bits"),
-        (HEAD + "fl=a.c\nfn=main\ncalls=1 2\n1 5\n", "line 9: a 'calls=' line without a 'cfn='"),
-        (
-            HEAD + "fl=a.c\nfn=main\ncfn=f\ncalls=1 2\ncfn=g\ncalls=1 2\n1 5\n",
-            "line 10: a 'calls=' line without its cost",
-        ),
-        (HEAD + "fl=a.c\nfn=main\n1 5\ntotals: 6\n", "'totals:' line says 6 Ir, its lines sum to 5"),
-        (HEAD + "fl=a.c\nfn=main\n1 5\ntotals: six\n", "line 10: 'six' are no totals"),
-    ],
-)
-def test_a_damaged_file_is_refused_with_the_line(load: Callable[[str], Recording], text: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        load(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=1 2\n1 40\nfn=f\n2 4",
-        "fl=a.c\nfn=main\n1 5\ncfn=f\ncalls=1 2\n",
-        "fl=a.c\nfn=main\n1 5\n",
-    ],
-    ids=["in a number", "before the cost of a call", "between two lines"],
-)
-def test_a_file_that_is_cut_off_is_refused(load: Callable[[str], Recording], text: str) -> None:
-    with pytest.raises(InputError, match="is cut off: its last part has no 'totals:' line"):
-        load(HEAD + text)
-
-
-def test_of_another_writer_who_writes_no_totals_the_whole_lines_count(load: Callable[[str], Recording]) -> None:
-    recording = load(HEAD.replace("creator: callgrind-3.19.0\n", "") + "fl=a.c\nfn=main\n1 5\nfn=f\n2 4\n")
-    assert +self_by_name(recording) == Counter(main=5, f=4)
-
-
-def test_names_that_are_not_utf8_are_read(load: Callable[[bytes], Recording]) -> None:
-    recording = load(HEAD.encode() + b"fl=a.c\nfn=caf\xe9\n1 5\ntotals: 5\n")
-    assert recording.records["symbol"].to_pylist() == ["caf\ufffd"]
-
-
-def test_a_directory_and_broken_gzip_are_input_errors(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a directory"):
-        CALLGRIND.load(tmp_path)
-    path = tmp_path / "cut.gz"
-    path.write_bytes(gzip.compress((GOLDEN / "instr" / "callgrind.out").read_bytes())[:-20])
-    with pytest.raises(InputError, match="gzip"):
-        CALLGRIND.load(path)
-
-
-def test_lines_of_no_format_are_counted_in_a_note(load: Callable[[str], Recording]) -> None:
-    recording = load(HEAD + "fl=a.c\nfn=main\n1 5\n<<<<<<< mine\ntotals: 5\n")
-    assert recording.notes == (
-        "1 lines are no part of the format and were passed over, the first of them '<<<<<<< mine'",
-    )
 
 
 @pytest.mark.skipif(not shutil.which("valgrind") or not shutil.which("gcc"), reason="valgrind or gcc is not installed")
