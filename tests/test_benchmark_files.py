@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +18,8 @@ from profkit.views.reconstructions import save_reconstructions
 from profkit.workloads.conv_autoencoder import CONV_AUTOENCODER
 
 
-def sweep(**changes: object) -> Sweep:
-    settings: dict[str, object] = {
+def sweep(**changes: Any) -> Sweep:
+    settings: dict[str, Any] = {
         "workloads": (CONV_AUTOENCODER,),
         "implementations": (PYTORCH,),
         "batch_sizes": (8,),
@@ -27,7 +28,7 @@ def sweep(**changes: object) -> Sweep:
         "agree": False,
         **changes,
     }
-    return Sweep(**settings)  # type: ignore[arg-type]
+    return Sweep(**settings)
 
 
 @pytest.fixture(scope="module")

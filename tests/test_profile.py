@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -87,9 +89,11 @@ def test_a_list_of_the_wrong_length_is_a_data_error() -> None:
         (lambda body: body["operators"].update(self_ns=["a", "b"]), "a column has values of another type"),
     ],
 )
-def test_a_profile_edited_by_hand_is_refused_with_the_field(tmp_path: Path, change: object, message: str) -> None:
+def test_a_profile_edited_by_hand_is_refused_with_the_field(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
     body = msgspec.json.decode(PROFILE.to_json())
-    change(body)  # type: ignore[operator]
+    change(body)
     path = tmp_path / "p.json"
     path.write_bytes(msgspec.json.encode(body))
     with pytest.raises(InputError, match=message):

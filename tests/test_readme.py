@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from profkit import errors
@@ -19,7 +20,9 @@ from profkit.views.layers import workloads_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+GROUP = get_command(app)
+assert isinstance(GROUP, TyperGroup)
+COMMANDS = GROUP.commands
 EXAMPLES = [example for command in COMMANDS.values() for example in re.findall(r"profkit .*", command.epilog)]
 WRITTEN = [line.strip() for line in README.splitlines() if line.startswith("    profkit ")]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -54,8 +54,8 @@ class TraceReader(Generic[E]):
     def __init__(
         self,
         file: BinaryIO,
-        decode: Callable[[bytes], list[E]],
-        decode_loosely: Callable[[bytes], list[E]],
+        decode: Callable[[bytes], Sequence[E]],
+        decode_loosely: Callable[[bytes], Sequence[E]],
         source: str,
     ) -> None:
         self.metadata: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class TraceReader(Generic[E]):
             notes.append("the file ends before its list of events does; the complete events were kept")
         return (*self._notes, *notes)
 
-    def __iter__(self) -> Iterator[list[E]]:
+    def __iter__(self) -> Iterator[Sequence[E]]:
         """Yield the events in the order of the file.
 
         Raises:
@@ -169,7 +169,7 @@ class TraceReader(Generic[E]):
             return
         self.metadata |= rest
 
-    def _next(self, buffer: bytes) -> tuple[list[E], bytes, bool]:
+    def _next(self, buffer: bytes) -> tuple[Sequence[E], bytes, bool]:
         """Decode as much of the buffer as can be.
 
         Returns:
@@ -199,18 +199,18 @@ class TraceReader(Generic[E]):
             return events, buffer[end + 1 :] if ends else _after(buffer, cut, False), ends
         return self._piece_by_piece(_resynchronised(buffer))
 
-    def _piece_by_piece(self, pieces: list[bytes]) -> tuple[list[E], bytes, bool]:
+    def _piece_by_piece(self, pieces: list[bytes]) -> tuple[Sequence[E], bytes, bool]:
         """Decode the texts of events, some malformed; the last may be incomplete, or end the list."""
         events, last = self._decode_pieces(pieces[:-1]), pieces[-1]
         for match in re.finditer(rb"\}\s*,?\s*\]", last):
             found = self._decode_piece(last[: match.start() + 1])
             if found is not None:
-                return events + found, last[match.end() :], True
+                return [*events, *found], last[match.end() :], True
         if not self._eof:
             return events, last, False
-        return events + (self._decode_piece(last) or []), b"", False
+        return [*events, *(self._decode_piece(last) or [])], b"", False
 
-    def _decode_pieces(self, pieces: list[bytes]) -> list[E]:
+    def _decode_pieces(self, pieces: list[bytes]) -> Sequence[E]:
         """Decode the texts of many events, few of which are malformed: halve until the malformed ones are alone."""
         if not pieces:
             return []
@@ -219,7 +219,7 @@ class TraceReader(Generic[E]):
         except Malformed:
             if len(pieces) > 1:
                 half = len(pieces) // 2
-                return self._decode_pieces(pieces[:half]) + self._decode_pieces(pieces[half:])
+                return [*self._decode_pieces(pieces[:half]), *self._decode_pieces(pieces[half:])]
         found = self._decode_piece(pieces[0])
         if found is not None:
             return found
@@ -229,7 +229,7 @@ class TraceReader(Generic[E]):
         self._lost += 1
         return []
 
-    def _decode_piece(self, piece: bytes) -> list[E] | None:
+    def _decode_piece(self, piece: bytes) -> Sequence[E] | None:
         """Decode the text of one event, repaired if need be; None where it cannot be."""
         for what, text in repairs(piece):
             try:

@@ -7,7 +7,7 @@ an event stays but a few integers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import compress
 from operator import attrgetter
@@ -27,7 +27,7 @@ OPERATOR, SCOPE, PYTHON, RUNTIME, KERNEL, COPY = range(6)
 LEFT_OUT, OTHER = -1, -2
 """Rows that repeat or mark what others say, and rows that are none of torch's."""
 
-_KINDS = {
+_KINDS: Mapping[str | None, int] = {
     "cpu_op": OPERATOR, "Operator": OPERATOR, "user_annotation": SCOPE, "python_function": PYTHON,
     "cuda_runtime": RUNTIME, "cuda_driver": RUNTIME, "hip_runtime": RUNTIME, "xpu_runtime": RUNTIME,
     "privateuse1_runtime": RUNTIME, "privateuse1_driver": RUNTIME, "mtia_runtime": RUNTIME, "glow_runtime": RUNTIME,
@@ -128,7 +128,7 @@ class EventColumns:
         self._data: dict[str, bytearray] = {}
         self._types: dict[str, np.dtype[Any]] = {}
 
-    def decode(self, text: bytes) -> list[AnyEvent]:
+    def decode(self, text: bytes) -> Sequence[AnyEvent]:
         """Decode a JSON list of events, with the digits of `ts` kept if they need it.
 
         Raises:
@@ -139,8 +139,8 @@ class EventColumns:
             events = self._decoder.decode(text)
             self._exact = max(map(attrgetter("ts"), events), default=0.0) >= _FLOAT_IS_EXACT_BELOW_US
             if not self._exact:
-                return events  # type: ignore[return-value]  # a list of one of the two kinds
-        return self._exact_decoder.decode(text)  # type: ignore[return-value]
+                return events
+        return self._exact_decoder.decode(text)
 
     def decode_loosely(self, text: bytes) -> list[AnyEvent]:
         """Decode a JSON list of events, leaving out fields of an unexpected type.
@@ -158,7 +158,7 @@ class EventColumns:
         """Append the rows among some events."""
         self.events += len(events)
         rows = [event for event in events if event.ph == "X"]
-        kind = np.array([_KINDS.get(event.cat, OTHER) for event in rows], np.int8)  # type: ignore[arg-type]  # None is no key
+        kind = np.array([_KINDS.get(event.cat, OTHER) for event in rows], np.int8)
         duration = np.array([event.dur for event in rows], np.float64)
         strange = (kind < 0) | ~(duration >= 0)
         if strange.any():

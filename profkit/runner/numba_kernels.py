@@ -79,12 +79,16 @@ class Call:
         return size, self.whole("stride", size), self.whole("padding")
 
 
+Run = Callable[[Call], None]
+"""Launches one piece of work on the arrays of a layer."""
+
+
 @dataclass(frozen=True)
 class Operator:
     """One piece of work under the name that PyTorch has for it."""
 
     name: str
-    run: Callable[[Call], None]
+    run: Run
 
 
 @dataclass(frozen=True)

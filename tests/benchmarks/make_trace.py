@@ -12,6 +12,7 @@ import argparse
 import re
 import tempfile
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 _COUNTERS = re.compile(
@@ -95,7 +96,7 @@ def repeat(source: Path, target: Path, size: int) -> int:
         file.write(text[:begin_events])
         for copy in range(copies):
             file.write(b",\n" if copy else b"")
-            file.write(_COUNTERS.sub(lambda match, copy=copy: _advance(match, strides, copy), body))  # type: ignore[misc]
+            file.write(_COUNTERS.sub(partial(_advance, strides=strides, copy=copy), body))
         file.write(text[end:])
     return copies
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def profkit(tmp_path: Path) -> Profkit:
     """Run `profkit ARGUMENTS` in an empty directory; `environment` is added to the variables."""
 
     def run(
-        *arguments: str | Path, environment: Mapping[str, str] | None = None, **options: object
+        *arguments: str | Path, environment: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "profkit", *map(str, arguments)],
@@ -38,7 +39,7 @@ def profkit(tmp_path: Path) -> Profkit:
             check=False,
             cwd=tmp_path,
             env={**os.environ, "COLUMNS": "80", **(environment or {})},
-            **options,  # type: ignore[call-overload]
+            **options,
         )
 
     return run

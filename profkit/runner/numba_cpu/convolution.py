@@ -20,7 +20,8 @@ import numpy as np
 from numba import prange
 
 from profkit.runner.numba_cpu.compilation import inner, parallel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 VECTOR = 16
 """A run is a multiple of so many elements: those of the widest vectors."""
@@ -327,8 +328,7 @@ def _transpose_backward(call: Call) -> None:
         _to_windows(call.gradient, weight, bias, windows, planes.offsets, _geometry(planes), threads)
 
 
-CONV2D = LayerKernels((Operator("aten::convolution", _forward),), (Operator("aten::convolution_backward", _backward),))
-CONV_TRANSPOSE2D = LayerKernels(
-    (Operator("aten::convolution", _transpose_forward),),
-    (Operator("aten::convolution_backward", _transpose_backward),),
-)
+KERNELS = {
+    **kernels("conv2d", (_forward,), (_backward,)),
+    **kernels("conv_transpose2d", (_transpose_forward,), (_transpose_backward,)),
+}

@@ -9,7 +9,8 @@ import numpy as np
 from numba import prange
 
 from profkit.runner.numba_cpu.compilation import parallel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 
 @parallel
@@ -155,18 +156,10 @@ def _dropout_evaluate(call: Call) -> None:
     assign(call.output, call.inputs[0])
 
 
-RELU = LayerKernels(
-    (Operator("aten::relu", _forward_by(_relu)),), (Operator("aten::threshold_backward", _backward_by(_relu_backward)),)
-)
-TANH = LayerKernels(
-    (Operator("aten::tanh", _forward_by(_tanh)),), (Operator("aten::tanh_backward", _backward_by(_tanh_backward)),)
-)
-ADD = LayerKernels((Operator("aten::add", _add_forward),), (Operator("aten::copy_", _add_backward),))
-ZERO_PAD2D = LayerKernels(
-    (Operator("aten::constant_pad_nd", _pad_forward),), (Operator("aten::constant_pad_nd", _pad_backward),)
-)
-DROPOUT = LayerKernels(
-    (Operator("aten::native_dropout", _dropout_forward),),
-    (Operator("aten::native_dropout_backward", _dropout_backward),),
-    evaluate=(Operator("aten::dropout", _dropout_evaluate),),
-)
+KERNELS = {
+    **kernels("relu", (_forward_by(_relu),), (_backward_by(_relu_backward),)),
+    **kernels("tanh", (_forward_by(_tanh),), (_backward_by(_tanh_backward),)),
+    **kernels("add", (_add_forward,), (_add_backward,)),
+    **kernels("zero_pad2d", (_pad_forward,), (_pad_backward,)),
+    **kernels("dropout", (_dropout_forward,), (_dropout_backward,), _dropout_evaluate),
+}

@@ -6,7 +6,8 @@ import numpy as np
 from numba import prange
 
 from profkit.runner.numba_cpu.compilation import inner, parallel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 _ROWS = 16
 
@@ -98,11 +99,4 @@ def _bias_gradient(call: Call) -> None:
         _sum_rows(call.gradient, call.gradients["bias"])
 
 
-LINEAR = LayerKernels(
-    (Operator("aten::addmm", _forward),),
-    (
-        Operator("aten::mm", _input_gradient),
-        Operator("aten::mm", _weight_gradient),
-        Operator("aten::sum", _bias_gradient),
-    ),
-)
+KERNELS = kernels("linear", (_forward,), (_input_gradient, _weight_gradient, _bias_gradient))

@@ -8,7 +8,8 @@ import numpy as np
 from numba import prange
 
 from profkit.runner.numba_cpu.compilation import inner, parallel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call, LayerKernels
+from profkit.runner.numba_operators import kernels
 
 
 @parallel
@@ -92,7 +93,7 @@ def _log_softmax_gradient(call: Call) -> None:
     _log_softmax_backward(call.kept["gradient"], _logarithms(call), call.input_gradients[0])
 
 
-def _distance_kernels(power: int, forward: str, backward: str) -> LayerKernels:
+def _distance_kernels(kind: str, power: int) -> dict[str, LayerKernels]:
     def loss(call: Call) -> None:
         outputs, targets = call.inputs
         _distance(outputs.reshape(-1), targets.reshape(-1), power, call.output)
@@ -103,15 +104,11 @@ def _distance_kernels(power: int, forward: str, backward: str) -> LayerKernels:
         assert result is not None
         _distance_backward(outputs.reshape(-1), targets.reshape(-1), power, result.reshape(-1))
 
-    return LayerKernels((Operator(forward, loss),), (Operator(backward, gradient),))
+    return kernels(kind, (loss,), (gradient,))
 
 
-CROSS_ENTROPY = LayerKernels(
-    (Operator("aten::_log_softmax", _log_softmax_forward), Operator("aten::nll_loss_forward", _nll_forward)),
-    (
-        Operator("aten::nll_loss_backward", _nll_gradient),
-        Operator("aten::_log_softmax_backward_data", _log_softmax_gradient),
-    ),
-)
-L1 = _distance_kernels(1, "aten::l1_loss", "aten::sgn")
-L2 = _distance_kernels(2, "aten::mse_loss", "aten::mse_loss_backward")
+LOSSES = {
+    **kernels("cross_entropy", (_log_softmax_forward, _nll_forward), (_nll_gradient, _log_softmax_gradient)),
+    **_distance_kernels("l1", 1),
+    **_distance_kernels("l2", 2),
+}

@@ -9,7 +9,8 @@ import numpy as np
 from numba import prange
 
 from profkit.runner.numba_cpu.compilation import parallel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 
 @parallel
@@ -128,8 +129,4 @@ def _gradients(call: Call) -> None:
         _backward(call.inputs[0], call.gradient, *moments, call.weights["weight"], *sums, call.input_gradients[0])
 
 
-BATCH_NORM2D = LayerKernels(
-    (Operator("aten::native_batch_norm", _forward),),
-    (Operator("aten::native_batch_norm_backward", _gradients),),
-    evaluate=(Operator("aten::native_batch_norm", _evaluate),),
-)
+KERNELS = kernels("batch_norm2d", (_forward,), (_gradients,), _evaluate)

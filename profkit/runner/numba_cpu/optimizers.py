@@ -54,5 +54,4 @@ def _adam(
         weights[index] -= rate * first[index] / (math.sqrt(second[index]) / correction + epsilon)
 
 
-SGD = sgd(_sgd, _sgd_momentum)
-ADAM = adam(_adam)
+OPTIMIZERS = {"adam": adam(_adam), "sgd": sgd(_sgd, _sgd_momentum)}

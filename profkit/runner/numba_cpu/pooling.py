@@ -6,7 +6,8 @@ import numpy as np
 from numba import prange
 
 from profkit.runner.numba_cpu.compilation import parallel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 from profkit.runner.numba_windows import share_bounds, window_bounds
 
 
@@ -112,14 +113,8 @@ def _adaptive_gradient(call: Call) -> None:
         _average_backward(call.gradient, call.input_gradients[0], *_average_shares(call))
 
 
-MAX_POOL2D = LayerKernels(
-    (Operator("aten::max_pool2d_with_indices", _max_forward),),
-    (Operator("aten::max_pool2d_with_indices_backward", _max_gradient),),
-)
-AVG_POOL2D = LayerKernels(
-    (Operator("aten::avg_pool2d", _average_forward),), (Operator("aten::avg_pool2d_backward", _average_gradient),)
-)
-ADAPTIVE_AVG_POOL2D = LayerKernels(
-    (Operator("aten::_adaptive_avg_pool2d", _adaptive_forward),),
-    (Operator("aten::_adaptive_avg_pool2d_backward", _adaptive_gradient),),
-)
+KERNELS = {
+    **kernels("max_pool2d", (_max_forward,), (_max_gradient,)),
+    **kernels("avg_pool2d", (_average_forward,), (_average_gradient,)),
+    **kernels("adaptive_avg_pool2d", (_adaptive_forward,), (_adaptive_gradient,)),
+}

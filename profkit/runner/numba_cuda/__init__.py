@@ -10,27 +10,21 @@ import numba
 import numpy as np
 from numba import cuda
 
-from profkit.runner.numba_cuda import convolution, elementwise, linear, losses, normalization, optimizers, pooling
+from profkit.runner.numba_cuda import convolution, elementwise, linear, normalization, pooling
 from profkit.runner.numba_cuda.launch import SIMULATED
-from profkit.runner.numba_kernels import Array, Device, LayerKernels, OptimizerKernels, Shape
+from profkit.runner.numba_cuda.losses import LOSSES
+from profkit.runner.numba_cuda.optimizers import OPTIMIZERS
+from profkit.runner.numba_kernels import Array, Device, LayerKernels, Shape
+from profkit.runner.numba_operators import FLATTEN
 
 KERNELS: Mapping[str, LayerKernels] = {
-    "adaptive_avg_pool2d": pooling.ADAPTIVE_AVG_POOL2D,
-    "add": elementwise.ADD,
-    "avg_pool2d": pooling.AVG_POOL2D,
-    "batch_norm2d": normalization.BATCH_NORM2D,
-    "conv2d": convolution.CONV2D,
-    "conv_transpose2d": convolution.CONV_TRANSPOSE2D,
-    "dropout": elementwise.DROPOUT,
-    "flatten": LayerKernels(view=True),
-    "linear": linear.LINEAR,
-    "max_pool2d": pooling.MAX_POOL2D,
-    "relu": elementwise.RELU,
-    "tanh": elementwise.TANH,
-    "zero_pad2d": elementwise.ZERO_PAD2D,
+    **convolution.KERNELS,
+    **elementwise.KERNELS,
+    **linear.KERNELS,
+    **normalization.KERNELS,
+    **pooling.KERNELS,
+    **FLATTEN,
 }
-LOSSES: Mapping[str, LayerKernels] = {"cross_entropy": losses.CROSS_ENTROPY, "l1": losses.L1, "l2": losses.L2}
-OPTIMIZERS: Mapping[str, OptimizerKernels] = {"adam": optimizers.ADAM, "sgd": optimizers.SGD}
 
 
 class Scalar:

@@ -8,7 +8,8 @@ import numpy as np
 from numba import cuda
 
 from profkit.runner.numba_cuda.launch import PARTS, kernel, position
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 
 @kernel
@@ -166,8 +167,7 @@ def _transpose_backward(call: Call) -> None:
         _to_windows(windows.size, call.gradient, call.weights["weight"], bias, windows, *call.window[1:])
 
 
-CONV2D = LayerKernels((Operator("aten::convolution", _forward),), (Operator("aten::convolution_backward", _backward),))
-CONV_TRANSPOSE2D = LayerKernels(
-    (Operator("aten::convolution", _transpose_forward),),
-    (Operator("aten::convolution_backward", _transpose_backward),),
-)
+KERNELS = {
+    **kernels("conv2d", (_forward,), (_backward,)),
+    **kernels("conv_transpose2d", (_transpose_forward,), (_transpose_backward,)),
+}

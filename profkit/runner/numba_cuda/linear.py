@@ -7,7 +7,8 @@ from numba import cuda
 
 from profkit.runner.numba_cuda.convolution import zeros
 from profkit.runner.numba_cuda.launch import kernel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 
 @kernel
@@ -76,11 +77,4 @@ def _bias_gradient(call: Call) -> None:
         _bias(call.gradients["bias"].size, call.gradient, call.gradients["bias"])
 
 
-LINEAR = LayerKernels(
-    (Operator("aten::addmm", _forward),),
-    (
-        Operator("aten::mm", _input_gradient),
-        Operator("aten::mm", _weight_gradient),
-        Operator("aten::sum", _bias_gradient),
-    ),
-)
+KERNELS = kernels("linear", (_forward,), (_input_gradient, _weight_gradient, _bias_gradient))

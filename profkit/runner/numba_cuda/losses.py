@@ -9,7 +9,8 @@ from numba import cuda
 
 from profkit.runner.numba_cuda.elementwise import flat
 from profkit.runner.numba_cuda.launch import kernel
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call, LayerKernels
+from profkit.runner.numba_operators import kernels
 
 DISTANCE_PARTS = 4096
 """A sum of distances is made in so many parts at most."""
@@ -116,7 +117,7 @@ def _log_softmax_gradient(call: Call) -> None:
     _log_softmax_backward(result.shape[0], call.kept["gradient"], _logarithms(call), result)
 
 
-def _distance_kernels(power: int, forward: str, backward: str) -> LayerKernels:
+def _distance_kernels(kind: str, power: int) -> dict[str, LayerKernels]:
     def loss(call: Call) -> None:
         outputs, targets = call.inputs
         sums = call.array("sums", (min(outputs.size, DISTANCE_PARTS),))
@@ -130,15 +131,11 @@ def _distance_kernels(power: int, forward: str, backward: str) -> LayerKernels:
         share = np.float32(power / outputs.size)
         _distance_backward(result.size, flat(outputs), flat(targets), power, share, flat(result))
 
-    return LayerKernels((Operator(forward, loss),), (Operator(backward, gradient),))
+    return kernels(kind, (loss,), (gradient,))
 
 
-CROSS_ENTROPY = LayerKernels(
-    (Operator("aten::_log_softmax", _log_softmax_forward), Operator("aten::nll_loss_forward", _nll_forward)),
-    (
-        Operator("aten::nll_loss_backward", _nll_gradient),
-        Operator("aten::_log_softmax_backward_data", _log_softmax_gradient),
-    ),
-)
-L1 = _distance_kernels(1, "aten::l1_loss", "aten::sgn")
-L2 = _distance_kernels(2, "aten::mse_loss", "aten::mse_loss_backward")
+LOSSES = {
+    **kernels("cross_entropy", (_log_softmax_forward, _nll_forward), (_nll_gradient, _log_softmax_gradient)),
+    **_distance_kernels("l1", 1),
+    **_distance_kernels("l2", 2),
+}

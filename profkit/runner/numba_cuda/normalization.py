@@ -9,7 +9,8 @@ from numba import cuda
 
 from profkit.runner.numba_cuda.convolution import add_parts, sum_channels
 from profkit.runner.numba_cuda.launch import PARTS, kernel, position
-from profkit.runner.numba_kernels import Array, Call, LayerKernels, Operator
+from profkit.runner.numba_kernels import Array, Call
+from profkit.runner.numba_operators import kernels
 
 
 @kernel
@@ -142,8 +143,4 @@ def _gradients(call: Call) -> None:
         _backward(result.size, images, call.gradient, *arrays, share, result)
 
 
-BATCH_NORM2D = LayerKernels(
-    (Operator("aten::native_batch_norm", _forward),),
-    (Operator("aten::native_batch_norm_backward", _gradients),),
-    evaluate=(Operator("aten::native_batch_norm", _evaluate),),
-)
+KERNELS = kernels("batch_norm2d", (_forward,), (_gradients,), _evaluate)

@@ -60,5 +60,4 @@ def _launched(launch: Callable[..., None]) -> Callable[..., None]:
     return lambda weights, *others: launch(weights.size, weights, *others)
 
 
-SGD = sgd(_launched(_sgd), _launched(_sgd_momentum))
-ADAM = adam(_launched(_adam))
+OPTIMIZERS = {"adam": adam(_launched(_adam)), "sgd": sgd(_launched(_sgd), _launched(_sgd_momentum))}
