@@ -5,34 +5,37 @@ The same program runs first without the tool, so that every recording knows its 
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from profkit.agree import agreement_of
-from profkit.artefact import sha256
 from profkit.bundle import Bundle
-from profkit.errors import MissingToolError, UsageError
+from profkit.companion import Attaching
+from profkit.errors import UsageError
 from profkit.implementations import Implementation
-from profkit.loader import load_run
 from profkit.machine import this_machine
 from profkit.native import Say, build
+from profkit.options import Options
 from profkit.prepare import Task, prepare
 from profkit.profile import Profile
 from profkit.programs import ENVIRONMENT, Course, run_program
 from profkit.provenance import commit
-from profkit.recorders import Recorder
+from profkit.recorders import Recorder, refusal, require
 from profkit.run import Run
-from profkit.write import whole_directory, write_whole
+from profkit.run_directory import (
+    artefact_name,
+    attaching,
+    finish,
+    period_ns,
+    portable,
+    run_directory,
+    settings_of,
+    tool_version,
+)
 
-RUN_FILE, PROFILE_FILE = "run.json", "profile.json"
 UNTOOLED_STEPS = 20
 FEWEST_STEPS, FEWEST_WARMUP = 3, 1
 BUDGET_MACS = 2 * 10**11
@@ -51,6 +54,8 @@ class Request:
         repeats: fresh processes.
         agree: whether to compare with the reference implementation.
         environment: further variables for the program.
+        settings: of the tool, over its defaults.
+        limit_s: time that a run may take [s].
     """
 
     task: Task
@@ -60,6 +65,8 @@ class Request:
     repeats: int = 1
     agree: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Options = field(default_factory=dict)
+    limit_s: float | None = None
 
 
 def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
@@ -78,6 +85,7 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
             run directory.
     """
     _check(request)
+    settings = request.recorder.settings(request.settings)
     say("preparing weights and batches")
     bundle = prepare(request.task)
     command = request.implementation.command(say)
@@ -86,29 +94,28 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
     agreement = (
         agreement_of(request.implementation, bundle, course.threads, say, course.device) if request.agree else None
     )
-    final = runs / _name(request)
-    with whole_directory(final, "--runs names a directory to write to; nothing was kept") as directory:
+    parts = (request.task.workload.name, request.implementation.name, request.recorder.name)
+    with run_directory(runs, parts) as (directory, final):
         without = _run(request, command, bundle, "without the tool", say, untooled=True)
         reports, artefacts = [], []
         for repeat in range(request.repeats):
-            artefact = directory / _artefact_name(request, repeat)
-            wrapped = request.recorder.wrap([*command, *extension], artefact)
+            artefact = directory / artefact_name(request.recorder, settings, repeat, request.repeats)
             title = f"under {request.recorder.name}" + (
                 f" {repeat + 1}/{request.repeats}" if request.repeats > 1 else ""
             )
-            reports.append(_run(request, wrapped, bundle, title, say))
+            wrapped = [*request.recorder.wrap(command, artefact, settings), *_flags(request.recorder, artefact)]
+            attached = attaching(request.recorder, settings, artefact)
+            reports.append(_run(request, [*wrapped, *extension], bundle, title, say, attached=attached))
             artefacts.append(artefact)
         run = replace(
             _provenance(request, bundle, without, reports),
-            command=_portable([*command, "--bundle", str(bundle.path), *course.flags()]),
-            artefacts=tuple(artefact.name for artefact in artefacts),
-            artefact_sha256=tuple(sha256(artefact) for artefact in artefacts),
+            command=portable([*command, "--bundle", str(bundle.path), *course.flags()]),
+            sampling_period_ns=period_ns(request.recorder, settings),
             agreement=agreement,
         )
-        write_whole(directory / RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+        run.settings.update(settings_of(request.recorder, settings, artefacts[0]))
         say("reading the artefact")
-        profile = load_run(directory)
-        profile.write(directory / PROFILE_FILE)
+        profile = finish(directory, run, artefacts)
     return profile, final
 
 
@@ -132,15 +139,10 @@ def _check(request: Request) -> None:
     request.course.check()
     if request.repeats < 1:
         raise UsageError(f"--repeats is {request.repeats}", "1 or more")
-    for program, hint in request.recorder.needs.items():
-        if shutil.which(program) is None:
-            raise MissingToolError(f"{request.recorder.name} needs '{program}', which is not on PATH", hint)
-    if request.implementation.language not in request.recorder.languages:
-        languages = " and ".join(request.recorder.languages)
-        raise UsageError(
-            f"{request.recorder.name} records {languages} programs, and {request.implementation.name} is "
-            f"{request.implementation.language}"
-        )
+    recorder, implementation = request.recorder, request.implementation
+    if reason := recorder.refuses.get(implementation.language):
+        raise refusal(recorder, f"--impl {implementation.name}", implementation.language, reason)
+    require(recorder)
     network = request.task.workload.network(request.task.options)
     if reason := request.implementation.why_not(network, request.course.device):
         who, what = request.implementation.name, request.task.workload.name
@@ -148,6 +150,11 @@ def _check(request: Request) -> None:
             f"{who} cannot run {what} on {request.course.device}: {reason}",
             "profkit agree --workload all --impl all shows what runs where",
         )
+
+
+def _flags(recorder: Recorder, artefact: Path) -> list[str]:
+    """What tells a runner of the tool."""
+    return ["--tool", recorder.name, *(["--artefact", str(artefact)] if recorder.inside else [])]
 
 
 def _extension(request: Request, say: Say) -> list[str]:
@@ -158,7 +165,14 @@ def _extension(request: Request, say: Say) -> list[str]:
 
 
 def _run(
-    request: Request, command: list[str], bundle: Bundle, title: str, say: Say, *, untooled: bool = False
+    request: Request,
+    command: list[str],
+    bundle: Bundle,
+    title: str,
+    say: Say,
+    *,
+    untooled: bool = False,
+    attached: Attaching | None = None,
 ) -> dict[str, Any]:
     """Run the program once and return its report."""
     course = request.course
@@ -168,7 +182,13 @@ def _run(
     title = f"running {request.implementation.name} {title}"
     say(title)
     return run_program(
-        command, bundle, course, lambda line: say(f"{title}: {line or 'starting'}"), environment=environment
+        command,
+        bundle,
+        course,
+        lambda line: say(f"{title}: {line or 'starting'}"),
+        environment=environment,
+        attaching=attached,
+        limit_s=request.limit_s,
     )
 
 
@@ -177,15 +197,10 @@ def _environment(request: Request) -> dict[str, str]:
     return {**ENVIRONMENT, **request.environment}
 
 
-def _artefact_name(request: Request, repeat: int) -> str:
-    name = Path(request.recorder.artefact)
-    return name.name if request.repeats == 1 else f"{name.stem}-{repeat + 1}{name.suffix}"
-
-
 def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], reports: list[dict[str, Any]]) -> Run:
     """Everything that is known of the run but the artefacts and the agreement."""
     said = reports[0]
-    version = _tool_version(request.recorder) or said["versions"].get("torch")
+    version = tool_version(request.recorder) or said["versions"].get("torch")
     return Run(
         tool=request.recorder.name,
         tool_version=version,
@@ -209,20 +224,3 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         commit=commit(),
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _portable(command: list[str]) -> tuple[str, ...]:
-    """The command without the places that only this machine has: a file is called by its name."""
-    return tuple(Path(part).name if Path(part).is_absolute() else part for part in command)
-
-
-def _tool_version(recorder: Recorder) -> str | None:
-    if recorder.version is None:
-        return None
-    return subprocess.run(recorder.version, capture_output=True, text=True, check=False).stdout.strip() or None
-
-
-def _name(request: Request) -> str:
-    """Name of a run directory: time, workload, implementation, tool, and a part that tells two apart."""
-    parts = (request.task.workload.name, request.implementation.name, request.recorder.name)
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(parts)}-{secrets.token_hex(3)}"

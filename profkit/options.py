@@ -1,4 +1,4 @@
-"""Options of a workload: declared with a default and what they may be, given as `name=value`."""
+"""Options of a workload or a tool: declared with a default and what they may be, given as `name=value`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from profkit.errors import UsageError
 from profkit.registry import unknown
 
-Value = int | float | str
+Value = bool | int | float | str
 Options = Mapping[str, Value]
 
 
@@ -29,8 +29,16 @@ class Option:
     least: float = 1
 
 
-def parse_options(texts: Sequence[str]) -> dict[str, str]:
+_TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def parse_options(texts: Sequence[str], flag: str = "--option", example: str = "filters1=16") -> dict[str, str]:
     """Read `name=value` pairs.
+
+    Args:
+        texts: as given.
+        flag: that they were given with.
+        example: of one.
 
     Raises:
         UsageError: one is not of that form.
@@ -39,7 +47,7 @@ def parse_options(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator or not name or not value:
-            raise UsageError(f"--option '{text}' is not name=value", "for example --option filters1=16")
+            raise UsageError(f"{flag} '{text}' is not name=value", f"for example {flag} {example}")
         options[name] = value
     return options
 
@@ -70,7 +78,7 @@ def _checked(name: str, option: Option, value: Value) -> Value:
         raise UsageError(
             f"option {name} is {value}", f"it is one of {', '.join(str(choice) for choice in option.choices if choice)}"
         )
-    if not isinstance(typed, str) and not typed >= option.least:
+    if not isinstance(typed, str | bool) and not typed >= option.least:
         raise UsageError(f"option {name} is {value}", f"it is a number from {option.least:g}")
     return typed
 
@@ -78,6 +86,10 @@ def _checked(name: str, option: Option, value: Value) -> Value:
 def _typed(name: str, option: Option, value: Value) -> Value:
     if isinstance(option.default, str):
         return str(value)
+    if isinstance(option.default, bool):
+        if str(value).lower() not in _TRUTHS:
+            raise UsageError(f"option {name} is '{value}'", "it is true or false")
+        return _TRUTHS[str(value).lower()]
     kind = type(option.default)
     try:
         return kind(value)

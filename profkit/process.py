@@ -17,28 +17,51 @@ _POLL_S = 0.05
 _PATIENCE_S = 3.0
 
 
+def nothing() -> None:
+    """Attend to nothing."""
+
+
 def run_watched(
-    command: Sequence[str], environment: Mapping[str, str], progress: Path, watch: Callable[[str], None]
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    progress: Path,
+    watch: Callable[[str], None],
+    attend: Callable[[], None] = nothing,
+    limit_s: float | None = None,
 ) -> None:
     """Run a program to its end, telling `watch` the last line of its progress file whenever it changes.
 
     Its standard output goes to our standard error, because ours is for the result.
 
+    Args:
+        command: to start.
+        environment: variables beside our own.
+        progress: file that it appends a line to.
+        watch: told that line.
+        attend: called again and again while it runs.
+        limit_s: time that it may take [s].
+
     Raises:
-        ProgramError: it fails or is killed.
+        ProgramError: it fails, is killed or takes too long.
         MissingToolError: it cannot be started.
         KeyboardInterrupt: passed on after the program and its children are gone.
     """
     process = _start(command, {**os.environ, **environment}, stdout=sys.stderr.fileno())
     try:
-        told = None
+        told, start = None, time.monotonic()
         while process.poll() is None:
             if (line := _last_line(progress)) != told:
                 watch(line)
                 told = line
+            attend()
+            if limit_s is not None and time.monotonic() - start > limit_s:
+                raise ProgramError(
+                    f"the program took longer than {limit_s:g} s: {' '.join(command)}",
+                    "a larger --time-limit, or fewer --steps",
+                )
             time.sleep(_POLL_S)
     finally:
-        _end(process)
+        end(process)
     if process.returncode:
         raise ProgramError(f"{_outcome(process.returncode)}: {' '.join(command)}", "its own words are above")
 
@@ -49,7 +72,7 @@ def run_quietly(command: Sequence[str]) -> tuple[int, str]:
     try:
         output, _ = process.communicate()
     finally:
-        _end(process)
+        end(process)
     return process.returncode, output.decode(errors="replace")
 
 
@@ -67,7 +90,7 @@ def _start(
         ) from error
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ask the whole session to stop, then make it."""
     if process.poll() is None:
         _signal(process, signal.SIGTERM)

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from profkit.bundle import Bundle
+from profkit.companion import Attaching, accompanied
 from profkit.errors import ProgramError, UsageError
-from profkit.process import run_watched
+from profkit.process import nothing, run_watched
 
 ENVIRONMENT = {
     # Without these, whether glibc gives a freed tensor back to the system, and so whether the next one costs page
@@ -105,6 +106,8 @@ def run_program(
     *,
     environment: Mapping[str, str] | None = None,
     more: Sequence[str] = (),
+    attaching: Attaching | None = None,
+    limit_s: float | None = None,
 ) -> dict[str, Any]:
     """Run a program to its end.
 
@@ -115,6 +118,8 @@ def run_program(
         watch: told each line of its progress.
         environment: variables beside `ENVIRONMENT`.
         more: further flags.
+        attaching: a tool that the program will ask for.
+        limit_s: time that it may take [s].
 
     Returns:
         The program's report.
@@ -127,12 +132,15 @@ def run_program(
     with tempfile.TemporaryDirectory(prefix="profkit-") as scratch:
         report, progress = Path(scratch, "report.json"), Path(scratch, "progress")
         files = ["--bundle", str(bundle.path), "--report", str(report), "--progress", str(progress)]
-        try:
-            run_watched(
-                [*command, *files, *course.flags(), *more], {**ENVIRONMENT, **(environment or {})}, progress, watch
-            )
-        except ProgramError as error:
-            raise _in_its_own_words(report, error) from error
+        if attaching:
+            files += ["--control", scratch]
+        variables = {**ENVIRONMENT, **(environment or {})}
+        with accompanied(attaching, Path(scratch)) as companion:
+            attend = companion.attend if companion else nothing
+            try:
+                run_watched([*command, *files, *course.flags(), *more], variables, progress, watch, attend, limit_s)
+            except ProgramError as error:
+                raise (companion and companion.failure) or _in_its_own_words(report, error) from error
         return msgspec.json.decode(report.read_bytes(), type=dict[str, Any])
 
 

@@ -18,7 +18,11 @@ EXAMPLES = (
 
 def command(
     implementation: Annotated[str, Option("--impl", help="pytorch, libtorch or numba")] = "pytorch",
-    tool: Annotated[str, Option(help="torch, callgrind or wallclock")] = "torch",
+    tool: Annotated[str, Option(help="torch, py-spy, scalene, callgrind or wallclock")] = "torch",
+    tool_option: Annotated[
+        list[str] | None, Option("--tool-option", help="of the tool, as name=value (rate=500); may be repeated")
+    ] = None,
+    time_limit: Annotated[float | None, Option(help="seconds that a run under the tool may take")] = None,
     workload: Annotated[str, Option(help="network and recipe (profkit layers lists them)")] = "mnist_cnn",
     option: Annotated[
         list[str] | None,
@@ -47,12 +51,13 @@ def command(
     tool, to know the tool's slowdown.
     """
     from profkit.implementations import Implementation
-    from profkit.measure import PROFILE_FILE, Request, default_course, record
+    from profkit.measure import Request, default_course, record
     from profkit.options import parse_options
     from profkit.prepare import Task
     from profkit.programs import Course
     from profkit.recorders import Recorder
     from profkit.registry import find
+    from profkit.run_directory import PROFILE_FILE
     from profkit.spec import Workload
     from profkit.views.output import check_overwrite, print_json, print_view
     from profkit.views.progress import progress
@@ -67,6 +72,8 @@ def command(
         task=task,
         implementation=find("profkit.implementations", Implementation, implementation),
         recorder=recorder,
+        settings=parse_options(tool_option or [], "--tool-option", "rate=100"),
+        limit_s=time_limit,
         course=default_course(recorder, task, course),
         repeats=repeats,
         agree=agree,

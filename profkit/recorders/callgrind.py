@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from profkit.options import Option, Options
 from profkit.recorders import Recorder
 
 
-def wrap(command: list[str], artefact: Path) -> list[str]:
-    """Instrumentation is off until the region asks for it; all dumps go to one file, valgrind's own words beside it."""
+def wrap(command: list[str], artefact: Path, settings: Options) -> list[str]:
+    """The region counts: what lies in a function, or else what the program asks for by client requests.
+
+    All dumps go to one file, valgrind's own words beside it.
+    """
+    toggle = settings["toggle"]
+    region = [f"--toggle-collect={toggle}"] if toggle else ["--instr-atstart=no"]
     valgrind = [
         "valgrind",
         "--tool=callgrind",
-        "--instr-atstart=no",
+        *region,
         "--combine-dumps=yes",
         f"--callgrind-out-file={artefact}",
         f"--log-file={artefact.with_suffix('.log')}",
     ]
-    return [*valgrind, *command, "--tool", "callgrind"]
+    return [*valgrind, *command]
 
 
 CALLGRIND = Recorder(
@@ -26,9 +32,12 @@ CALLGRIND = Recorder(
     artefact="callgrind.out",
     format="callgrind",
     wrap=wrap,
-    needs={"valgrind": "apt-get install valgrind"},
+    programs={"valgrind": "apt-get install valgrind"},
     steps=2,
     warmup=2,
     client_requests=True,
+    options={
+        "toggle": Option("", "count in this function only (`main`, 'train*'), in place of the program's own region"),
+    },
     version=("valgrind", "--version"),
 )

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from profkit.recorders import Recorder
-
-
-def wrap(command: list[str], artefact: Path) -> list[str]:
-    """The runner reads the clock at every scope."""
-    return [*command, "--tool", "wallclock", "--artefact", str(artefact)]
-
 
 WALLCLOCK = Recorder(
     name="wallclock",
     summary="the clock around steps, phases and forward layers: hardly any slowdown, no operators",
     artefact="wallclock.json",
     format="wallclock",
-    wrap=wrap,
+    inside=True,
     steps=50,
 )

@@ -205,18 +205,19 @@ class Loop:
 
     def _step(self, feed: Feed, scope: Scopes) -> tuple[Any, torch.Tensor]:
         """One step, and in training its loss kept; returns outputs and the batch's labels."""
-        with scope("phase/data"):
-            inputs, labels = feed.take()
+        inputs, labels = scope.run("phase/data", feed.take)
         if self.course.device == "cpu":
-            given, targets = self.engine.to_device(inputs), self.engine.to_device(labels)
+            given, targets = self._to_device(inputs, labels)
         else:
-            with scope("phase/host_to_device"):
-                given, targets = self.engine.to_device(inputs), self.engine.to_device(labels)
+            given, targets = scope.run("phase/host_to_device", self._to_device, inputs, labels)
         if self.course.mode == "infer":
             return self.engine.infer_step(given, scope), labels
         outcome = self.engine.train_step(given, targets if self.labelled else given, scope)
         self.measured.losses.append(outcome.loss)
         return outcome.outputs, labels
+
+    def _to_device(self, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[Any, Any]:
+        return self.engine.to_device(inputs), self.engine.to_device(labels)
 
     def _checkpoint(self, epoch: int, step: int) -> Checkpoint:
         state = self.engine.weights(), self.engine.optimizer_state()

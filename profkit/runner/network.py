@@ -50,11 +50,7 @@ class Network(nn.Module):
         values = {INPUT: inputs} if self.input_kept else {}
         value = inputs
         for stage in self.stages:
-            if scope.layers:
-                with scope(stage.scope):
-                    value = _run(stage, value, values)
-            else:
-                value = _run(stage, value, values)
+            value = scope.run(stage.scope, _run, stage, value, values) if scope.layers else _run(stage, value, values)
             if stage.kept:
                 values[stage.path] = value
             for path in stage.released:

@@ -179,32 +179,36 @@ class NumbaEngine:
         """One step of training on a batch."""
         with scope("phase/optimizer"):
             pass  # every gradient is written before it is read
-        with scope("phase/forward"):
-            plan = self._plan(inputs)
-            run(plan.training, scope)
-            loss = plan.loss.call
-            loss.inputs, loss.output = (plan.graph.output, targets), self.losses.place()
-            run((plan.loss,), scope)
-        with scope("phase/backward"):
-            run(plan.backward, scope)
-        with scope("phase/optimizer"):
-            self._update(scope)
+        plan = scope.run("phase/forward", self._forward, inputs, targets, scope)
+        scope.run("phase/backward", run, plan.backward, scope)
+        scope.run("phase/optimizer", self._update, scope)
         self.moment.step += 1
         for name in self.tracked:
             self.tracked[name] += 1
-        return Outcome(self.device.scalar(loss.output), plan.graph.output)
+        return Outcome(self.device.scalar(plan.loss.call.output), plan.graph.output)
+
+    def _forward(self, inputs: Array, targets: Array, scope: Scopes) -> Plan:
+        """The network and its loss; returns what was run."""
+        plan = self._plan(inputs)
+        run(plan.training, scope)
+        loss = plan.loss.call
+        loss.inputs, loss.output = (plan.graph.output, targets), self.losses.place()
+        run((plan.loss,), scope)
+        return plan
 
     def _update(self, scope: Scopes) -> None:
         self.updates += 1
         arrays = self.parameters.values, self.parameters.gradients, tuple(self.states.values())
-        with scope(self.optimizer.name) if scope.layers else NO_SCOPES(""):
-            self.optimizer.run(*arrays, self.hyperparameters, self.updates)
+        listening = scope if scope.layers else NO_SCOPES
+        listening.run(self.optimizer.name, self.optimizer.run, *arrays, self.hyperparameters, self.updates)
 
     def infer_step(self, inputs: Array, scope: Scopes) -> Array:
         """Output for a batch in evaluation mode."""
-        with scope("phase/forward"):
-            plan = self._plan(inputs)
-            run(plan.evaluation, scope)
+        return scope.run("phase/forward", self._evaluate, inputs, scope)
+
+    def _evaluate(self, inputs: Array, scope: Scopes) -> Array:
+        plan = self._plan(inputs)
+        run(plan.evaluation, scope)
         return plan.graph.output
 
     def synchronize(self) -> None:
@@ -288,10 +292,12 @@ def run(stages: Iterable[Stage], scope: Scopes) -> None:
                 operator.run(stage.call)
         return
     for stage in stages:
-        with scope(stage.name):
-            for operator in stage.operators:
-                with scope(operator.name):
-                    operator.run(stage.call)
+        scope.run(stage.name, _run_stage, stage, scope)
+
+
+def _run_stage(stage: Stage, scope: Scopes) -> None:
+    for operator in stage.operators:
+        scope.run(operator.name, operator.run, stage.call)
 
 
 def _require(what: str, shapes: Mapping[str, Shape], tensors: Mapping[str, Any]) -> None:

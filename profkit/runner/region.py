@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from profkit.runner.scope import NO_SCOPES, CallgrindScopes, Scopes, TorchScopes, WallclockScopes
+from profkit.runner.attach import attach, detach
+from profkit.runner.scope import NO_SCOPES, CallgrindScopes, NamedFrames, Scopes, TorchScopes, WallclockScopes
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Tool:
         name: a key of `REGIONS`.
         artefact: file that the tool inside this process writes.
         extension: of Callgrind's client requests.
+        control: directory for asking the recorder to attach the tool.
     """
 
     name: str
     artefact: Path | None = None
     extension: Path | None = None
+    control: Path | None = None
 
 
 @contextmanager
@@ -68,9 +71,34 @@ def _wallclock_region(tool: Tool) -> Iterator[Scopes]:
     tool.artefact.write_text(json.dumps(body))
 
 
+@contextmanager
+def _py_spy_region(tool: Tool) -> Iterator[Scopes]:
+    """Have py-spy look at this process in the region only: before it, it would mostly see torch being imported."""
+    assert tool.control is not None
+    attach(tool.control)
+    try:
+        yield NamedFrames("<profkit>")
+    finally:
+        detach(tool.control)
+
+
+@contextmanager
+def _scalene_region(_tool: Tool) -> Iterator[Scopes]:
+    """Switch Scalene, which runs this program, on for the region."""
+    from scalene import scalene_profiler
+
+    scalene_profiler.start()
+    try:
+        yield NamedFrames("<exec@profkit>")  # Scalene leaves out frames of other files that are none
+    finally:
+        scalene_profiler.stop()
+
+
 REGIONS: Mapping[str, Callable[[Tool], AbstractContextManager[Scopes]]] = {
     "none": _no_region,
     "torch": _torch_region,
     "callgrind": _callgrind_region,
     "wallclock": _wallclock_region,
+    "py-spy": _py_spy_region,
+    "scalene": _scalene_region,
 }

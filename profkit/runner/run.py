@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     add("--tool", choices=sorted(REGIONS), default="none", help="tool that records the region")
     add("--artefact", type=Path, help="file that the tool writes")
     add("--extension", type=Path, help="shared object with Callgrind's client requests")
+    add("--control", type=Path, help="directory for asking the recorder to attach the tool")
     add("--engine", choices=ENGINES, default="torch", help="who computes")
     add("--double", action="store_true", help="compute in float64 (engine torch)")
     add("--progress", type=Path, help="file to append a line to at each step")
@@ -81,7 +82,7 @@ def _course(arguments: argparse.Namespace) -> Course:
         warmup=arguments.warmup,
         workers=arguments.workers,
         device=arguments.device,
-        tool=Tool(arguments.tool, arguments.artefact, arguments.extension),
+        tool=Tool(arguments.tool, arguments.artefact, arguments.extension, arguments.control),
     )
 
 

@@ -11,24 +11,32 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Protocol
+from types import FunctionType, ModuleType, TracebackType
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Scopes(Protocol):
-    """Makes the context manager of a scope called `ProfilerStep#0`, `phase/forward` or `layer/conv1`."""
+    """Tells a tool of scopes called `ProfilerStep#0`, `phase/forward` or `layer/conv1`.
 
-    @property
-    def layers(self) -> bool:
-        """Whether anyone listens to layers and operators; where not, a program opens no scopes for them."""
-        ...
+    Attributes:
+        layers: whether anyone listens to layers and operators; where not, a program opens no scopes for them.
+    """
+
+    layers: bool
 
     def __call__(self, name: str, /) -> AbstractContextManager[object]:
         """The scope, to be entered once."""
         ...
 
+    def run(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Call a function within the scope."""
+        with self(name):
+            return function(*args, **kwargs)
 
-class NoScopes:
+
+class NoScopes(Scopes):
     """Scopes that nobody listens to."""
 
     layers = False
@@ -38,11 +46,15 @@ class NoScopes:
         """Nothing."""
         return self._nothing
 
+    def run(self, _name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Call the function."""
+        return function(*args, **kwargs)
+
 
 NO_SCOPES = NoScopes()
 
 
-class PhaseClock:
+class PhaseClock(Scopes):
     """Times the phases of one step and nothing else: what a run without a tool is split into.
 
     Args:
@@ -84,7 +96,7 @@ class _TimedPhase:
         return elapsed
 
 
-class TorchScopes:
+class TorchScopes(Scopes):
     """Scopes as `user_annotation` rows of PyTorch Profiler."""
 
     layers = True
@@ -96,7 +108,7 @@ class TorchScopes:
         return torch.profiler.record_function(name)
 
 
-class CallgrindScopes:
+class CallgrindScopes(Scopes):
     """Scopes as labelled Callgrind dumps, through the extension module that the C++ side builds.
 
     Args:
@@ -133,7 +145,7 @@ class _CallgrindScope:
         self.extension.leave()
 
 
-class WallclockScopes:
+class WallclockScopes(Scopes):
     """Scopes as rows of (name, depth, start, duration) on the monotonic clock, nanoseconds."""
 
     layers = True
@@ -166,3 +178,37 @@ class _WallclockScope:
         duration = time.perf_counter_ns() - self.start
         self.scopes.depth -= 1
         self.scopes.rows[self.row] = (self.name, self.scopes.depth, self.start, duration)
+
+
+def call(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    """Call a function: what runs in every named frame."""
+    return function(*args, **kwargs)
+
+
+class NamedFrames(Scopes):
+    """Scopes as frames of the Python stack, each of a function named like the scope, which every sampler sees.
+
+    Only `run` makes a frame; a `with` block has none, so that steps are not told apart.
+
+    Args:
+        file: what the frames say that they are from.
+    """
+
+    layers = True
+    _nothing = nullcontext()
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._frames: dict[str, Callable[..., Any]] = {}
+
+    def __call__(self, _name: str, /) -> AbstractContextManager[object]:
+        """Nothing."""
+        return self._nothing
+
+    def run(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Call a function within the frame."""
+        frame = self._frames.get(name)
+        if frame is None:
+            code = call.__code__.replace(co_name=name, co_qualname=name, co_filename=self._file)
+            frame = self._frames[name] = FunctionType(code, call.__globals__, name)
+        return frame(function, args, kwargs)

@@ -52,24 +52,25 @@ class TorchEngine:
         """One step of training on a batch."""
         if not self.network.training:
             self.network.train()
-        with scope("phase/optimizer"):
-            self.optimizer.zero_grad()
-        with scope("phase/forward"):
-            outputs = self.network(inputs, scope)
-            with scope("layer/loss"):
-                loss = self.loss(outputs, targets)
-        with scope("phase/backward"):
-            loss.backward()
-        with scope("phase/optimizer"):
-            self.optimizer.step()
-            return Outcome(loss.detach(), outputs.detach())
+        scope.run("phase/optimizer", self.optimizer.zero_grad)
+        outputs, loss = scope.run("phase/forward", self._forward, inputs, targets, scope)
+        scope.run("phase/backward", loss.backward)
+        return scope.run("phase/optimizer", self._update, outputs, loss)
+
+    def _forward(self, inputs: torch.Tensor, targets: torch.Tensor, scope: Scopes) -> tuple[torch.Tensor, torch.Tensor]:
+        outputs = self.network(inputs, scope)
+        return outputs, scope.run("layer/loss", self.loss, outputs, targets)
+
+    def _update(self, outputs: torch.Tensor, loss: torch.Tensor) -> Outcome:
+        self.optimizer.step()
+        return Outcome(loss.detach(), outputs.detach())
 
     def infer_step(self, inputs: torch.Tensor, scope: Scopes) -> torch.Tensor:
         """Output for a batch."""
         if self.network.training:
             self.network.eval()
-        with torch.no_grad(), scope("phase/forward"):
-            return self.network(inputs, scope)
+        with torch.no_grad():
+            return scope.run("phase/forward", self.network, inputs, scope)
 
     def synchronize(self) -> None:
         """Wait for the device."""
