@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from profkit.benchmark import bench
     from profkit.comparison import Diff, diff
     from profkit.errors import ProfkitError
+    from profkit.guest.marks import region, step
     from profkit.loader import load
     from profkit.machine import Machine
     from profkit.measure import Request, record
@@ -50,6 +51,8 @@ _HOMES = {
     "diff": "comparison",
     "load": "loader",
     "record": "measure",
+    "region": "guest.marks",
+    "step": "guest.marks",
 }
 
 __all__ = [
@@ -72,6 +75,8 @@ __all__ = [
     "diff",
     "load",
     "record",
+    "region",
+    "step",
 ]
 
 

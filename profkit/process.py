@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from profkit.errors import MissingToolError, ProgramError
 
 _POLL_S = 0.05
 _PATIENCE_S = 3.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_MOST_SIGNALS = 2
 
 
 def nothing() -> None:
@@ -66,6 +69,71 @@ def run_watched(
         raise ProgramError(f"{_outcome(process.returncode)}: {' '.join(command)}", "its own words are above")
 
 
+def run_through(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    attend: Callable[[], None],
+    *,
+    output: int | None = None,
+    limit_s: float | None = None,
+) -> int:
+    """Run a program of the user to its end as if it were run by itself.
+
+    It has our standard input, output and error. Signals that end a program are passed on to it; Ctrl-C in a terminal
+    reaches it by itself. What it leaves running in the background stays.
+
+    Args:
+        command: to start.
+        environment: variables beside our own.
+        attend: called again and again while it runs.
+        output: file descriptor for its standard output; None for ours.
+        limit_s: time that it may take [s]; it is asked to end after that.
+
+    Returns:
+        Its exit status, negative where a signal killed it.
+
+    Raises:
+        MissingToolError: it cannot be started.
+    """
+    in_terminal = sys.stdin is not None and sys.stdin.isatty()
+    process = _start(command, {**os.environ, **environment}, stdout=output, stdin=None, own_session=not in_terminal)
+    try:
+        with _passing_on(process, in_terminal):
+            start = time.monotonic()
+            while process.poll() is None:
+                attend()
+                if limit_s is not None and time.monotonic() - start > limit_s:
+                    process.send_signal(signal.SIGTERM)
+                    limit_s = None
+                time.sleep(_POLL_S)
+    except BaseException:
+        process.kill() if in_terminal else end(process)
+        raise
+    return process.wait()
+
+
+@contextmanager
+def _passing_on(process: subprocess.Popen[bytes], in_terminal: bool) -> Iterator[None]:
+    """Pass signals on to a program, and end it at the third one that asks for that."""
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > _MOST_SIGNALS:
+            number = signal.SIGKILL
+        if in_terminal and number != signal.SIGINT:
+            process.send_signal(number)
+        elif not in_terminal:
+            _signal(process, signal.Signals(number))
+
+    before = {number: signal.signal(number, pass_on) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def run_quietly(command: Sequence[str]) -> tuple[int, str]:
     """Run a program to its end and return its exit status and all that it said."""
     process = _start(command, dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -77,12 +145,18 @@ def run_quietly(command: Sequence[str]) -> tuple[int, str]:
 
 
 def _start(
-    command: Sequence[str], environment: Mapping[str, str], stdout: int, stderr: int | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stdout: int | None,
+    stderr: int | None = None,
+    stdin: int | None = subprocess.DEVNULL,
+    *,
+    own_session: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start in a session of its own, so that the program and all its children can be ended together."""
     try:
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+            command, env=environment, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=own_session
         )
     except OSError as error:
         raise MissingToolError(

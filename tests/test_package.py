@@ -28,6 +28,8 @@ PUBLIC = [
     "diff",
     "load",
     "record",
+    "region",
+    "step",
 ]
 
 SLOW = {"torch", "pandas", "numba", "altair", "scipy.stats"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from profkit.runner.engine import Choices, Description, DeviceMemory, EngineKind
 from profkit.runner.layers import LAYER_BUILDERS, LOSS_BUILDERS, OPTIMIZER_BUILDERS
 from profkit.runner.network import build_network
 from profkit.runner.scope import Scopes
+from profkit.runner.torch_facts import torch_build, torch_settings, torch_versions, truth
 from profkit.spec import OPTIMIZERS
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -122,26 +122,8 @@ class TorchEngine:
 
     def describe(self) -> Description:
         """Versions and flags of torch as they are in effect."""
-        versions = {"torch": torch.__version__, "python": platform.python_version()}
-        settings = {
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "onednn": _truth(torch.backends.mkldnn.is_available()),
-            "deterministic": _truth(torch.are_deterministic_algorithms_enabled()),
-            "cudnn_benchmark": _truth(torch.backends.cudnn.benchmark),
-            "flush_denormals": _truth(self.choices.flush_denormals),
-        }
-        if self.device.type == "cuda":
-            versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
-            settings |= {
-                "device_name": torch.cuda.get_device_name(),
-                "cudnn_tf32": _truth(torch.backends.cudnn.allow_tf32),
-                "matmul_tf32": _truth(torch.backends.cuda.matmul.allow_tf32),
-            }
-        return Description(versions, {"torch": " ".join(torch.__config__.show().split())}, settings)
-
-
-def _truth(value: bool) -> str:
-    return str(value).lower()
+        settings = {**torch_settings(), "flush_denormals": truth(self.choices.flush_denormals)}
+        return Description(torch_versions(), torch_build(), settings)
 
 
 def _refuse_unknown(bundle: Mapping[str, Any]) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
+from typer import Context
 
 from profkit.errors import UsageError
 
 
-def print_view(view: RenderableType) -> None:
-    """Print for people, as wide as the terminal and 80 columns elsewhere."""
-    Console(highlight=False, markup=False, emoji=False).print(view)
+def print_view(view: RenderableType, *, to_stderr: bool = False) -> None:
+    """Print for people, as wide as the terminal and 80 columns elsewhere; beside a program's own output on stderr."""
+    Console(highlight=False, markup=False, emoji=False, stderr=to_stderr).print(view)
 
 
 def print_json(value: Any) -> None:
@@ -42,6 +43,25 @@ def check_overwrite(path: Path, force: bool) -> None:
         raise UsageError(f"{path} exists already", "give --force to overwrite it" if path.is_file() else "name a file")
     if not path.parent.is_dir():
         raise UsageError(f"there is no directory {path.parent} to write {path.name} to", "make it first")
+
+
+def check_panels(context: Context, panel: str, what: str) -> None:
+    """Refuse options that belong to something else.
+
+    Args:
+        context: of the command.
+        panel: of the help text whose options may not be given.
+        what: is asked for.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name) if parameter.name else None
+        if source is not None and source.name == "COMMANDLINE" and getattr(parameter, "rich_help_panel", None) == panel:
+            raise UsageError(
+                f"{parameter.opts[0]} says nothing of {what}", "leave it out; --help says what goes with what"
+            )
 
 
 def check_formats(as_json: bool, as_csv: bool) -> None:

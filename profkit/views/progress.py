@@ -32,3 +32,8 @@ def _line_a_stage(console: Console) -> Callable[[str], None]:
             console.print(stage, markup=False, highlight=False, soft_wrap=True)
 
     return say
+
+
+def say_plainly(text: str) -> None:
+    """A line on standard error, among what a program of the user says there itself."""
+    Console(stderr=True).print(f"profkit: {text}", markup=False, highlight=False, soft_wrap=True)

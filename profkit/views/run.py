@@ -12,8 +12,11 @@ def name(run: Run) -> str:
 
 def title(run: Run) -> str:
     """`mnist_cnn, pytorch under callgrind: 2 steps of 512, 1 thread`, and the slowdown by the tool."""
-    who = f"{name(run)} under {run.tool}" if run.implementation else name(run)
-    parts = [", ".join(part for part in (run.workload, who) if part)]
+    if run.implementation or not run.workload:
+        who = f"{name(run)} under {run.tool}" if run.implementation else name(run)
+        parts = [", ".join(part for part in (run.workload, who) if part)]
+    else:
+        parts = [f"{run.workload} under {run.tool}"]
     if run.steps:
         batch = f" of {run.batch_size}" if run.batch_size else ""
         threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.threads else ""

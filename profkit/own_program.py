@@ -1,0 +1,254 @@
+"""Record the user's own program, unedited: any command line, in Python or in C++, under one tool.
+
+What runs in a Python program is `profkit.guest`; in a LibTorch program it is the preload library or the program's own
+three lines. Both are told by environment variables what to record, and report how far they came.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from profkit.commands import NATIVE, PYTHON, SCRIPT, Program, resolve, split_python
+from profkit.companion import accompanied
+from profkit.errors import ProfkitError, ProgramError, UsageError
+from profkit.guest.plan import CLAIM, Plan
+from profkit.machine import this_machine
+from profkit.native import Say, build
+from profkit.options import Options
+from profkit.process import nothing, run_through
+from profkit.profile import Profile
+from profkit.provenance import commit
+from profkit.recorders import Recorder, refusal, require
+from profkit.run import Run
+from profkit.run_directory import (
+    artefact_name,
+    attaching,
+    finish,
+    period_ns,
+    portable,
+    run_directory,
+    settings_of,
+    tool_version,
+)
+from profkit.runner.region import Tool
+
+HOOK = Path(__file__).parent / "guest" / "hook"
+"""Folder of the `sitecustomize` that starts `profkit.guest`."""
+
+SIGNAL_STATUS = 128
+"""What a shell adds to the number of the signal that killed a program."""
+
+
+@dataclass(frozen=True)
+class OwnRequest:
+    """What to record.
+
+    Attributes:
+        command: of the user.
+        recorder: under which tool.
+        settings: of the tool, over its defaults.
+        warmup: steps before the region.
+        steps: in the region; None to record until the program ends.
+        stop: whether the program ends with the region.
+        marks: whether only `profkit.step()` and `profkit.region()` count.
+        limit_s: time that the program may take [s].
+        output: file descriptor for its standard output; None for ours.
+    """
+
+    command: Sequence[str]
+    recorder: Recorder
+    settings: Options = field(default_factory=dict)
+    warmup: int = 3
+    steps: int | None = 10
+    stop: bool = False
+    marks: bool = False
+    limit_s: float | None = None
+    output: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        profile: of the region.
+        directory: the run directory.
+        exit_code: of the program, as a shell would tell it.
+    """
+
+    profile: Profile
+    directory: Path
+    exit_code: int
+
+
+class UnrecordedError(ProfkitError):
+    """The program ended by itself with an error before there was anything to record: its exit code is ours."""
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
+def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
+    """Run the program once under the tool and read what was recorded.
+
+    Args:
+        request: what to record.
+        runs: directory that the run directory is made in.
+        say: told what is going on.
+
+    Raises:
+        UnrecordedError: nothing was recorded, and the program had failed.
+        ProfkitError: the program cannot be started, the tool is missing, cannot record it or fails, or nothing can be
+            written. Then there is no run directory.
+    """
+    program = resolve(request.command)
+    _check(request, program)
+    settings = request.recorder.settings(_defaults(request, program))
+    parts = (Path(program.name).stem, request.recorder.name)
+    with tempfile.TemporaryDirectory(prefix="profkit-") as scratch, run_directory(runs, parts) as (directory, final):
+        artefact = directory / artefact_name(request.recorder, settings, 0, 1)
+        report = Path(scratch, "report.json")
+        variables = _variables(request, program, artefact, report, Path(scratch), say)
+        command = request.recorder.wrap(list(program.command), artefact, settings)
+        say(f"running {program.name} under {request.recorder.name}")
+        with accompanied(attaching(request.recorder, settings, artefact), Path(scratch)) as companion:
+            status = run_through(
+                command,
+                variables,
+                companion.attend if companion else nothing,
+                output=request.output,
+                limit_s=request.limit_s,
+            )
+        exit_code = status if status >= 0 else SIGNAL_STATUS - status
+        said = _said(report)
+        _require_recorded(request, program, said, artefact, Path(scratch), exit_code)
+        run = _run(request, program, said)
+        run.settings.update(settings_of(request.recorder, settings, artefact))
+        say("reading the artefact")
+        profile = finish(directory, run, [artefact])
+    return Outcome(profile, final, exit_code)
+
+
+def _check(request: OwnRequest, program: Program) -> None:
+    """Refuse before the program is started."""
+    recorder = request.recorder
+    for name, least in {"warmup": 0, "steps": 1}.items():
+        value = getattr(request, name)
+        if value is not None and value < least:
+            raise UsageError(f"--{name} is {value}", f"{least} or more")
+    if reason := recorder.refuses.get(program.language):
+        raise refusal(recorder, program.name, program.language, reason)
+    if program.language == SCRIPT and not recorder.inside and recorder.attachment is None:
+        raise UsageError(
+            f"{recorder.name} starts the program itself, and {program.name} is a script that starts others",
+            "give the command that the script starts",
+        )
+    if program.language == PYTHON and (flag := split_python(program.command).isolating()):
+        raise UsageError(f"Python's flag {flag} keeps profkit out of the program", "leave it out while recording")
+    require(recorder)
+
+
+def _defaults(request: OwnRequest, program: Program) -> Options:
+    """The tool's settings as given, and where to count in a program that cannot say it."""
+    if request.recorder.client_requests and program.language == NATIVE and "toggle" not in request.settings:
+        return {**request.settings, "toggle": "main"}
+    return request.settings
+
+
+def _variables(
+    request: OwnRequest, program: Program, artefact: Path, report: Path, control: Path, say: Say
+) -> dict[str, str]:
+    """The environment that has the program record itself."""
+    recorder = request.recorder
+    extension = build(say).extension if recorder.client_requests and program.language == PYTHON else None
+    plan = Plan(
+        tool=Tool(recorder.name, artefact.absolute() if recorder.inside else None, extension, control),
+        warmup=request.warmup,
+        steps=request.steps,
+        report=report,
+        control=control,
+        stop=request.stop,
+        marks=request.marks,
+    )
+    variables = {**recorder.environment, **plan.variables()}
+    if program.language != NATIVE:
+        inherited = os.environ.get("PYTHONPATH")
+        variables["PYTHONPATH"] = os.pathsep.join([str(HOOK), *([inherited] if inherited else [])])
+    return variables
+
+
+def _said(report: Path) -> Mapping[str, Any]:
+    """The program's report, empty where it made none."""
+    return msgspec.json.decode(report.read_bytes(), type=dict[str, Any]) if report.exists() else {}
+
+
+def _require_recorded(
+    request: OwnRequest, program: Program, said: Mapping[str, Any], artefact: Path, control: Path, exit_code: int
+) -> None:
+    """Check that there is something to read.
+
+    Raises:
+        UnrecordedError: there is not, and the program had failed.
+        ProgramError: there is not.
+    """
+    if artefact.exists() and artefact.stat().st_size and not said.get("failure"):
+        return
+    message, hint = _why_nothing(request, program, said, control)
+    if exit_code:
+        raise UnrecordedError(f"{program.name} ended with exit code {exit_code}; {message}", hint, exit_code)
+    raise ProgramError(message, hint)
+
+
+def _why_nothing(request: OwnRequest, program: Program, said: Mapping[str, Any], control: Path) -> tuple[str, str]:
+    """Why nothing was recorded, and what to do."""
+    nothing_was = f"nothing of {program.name} was recorded under {request.recorder.name}"
+    if said.get("failure"):
+        return f"{nothing_was}: {said['failure']}", "profkit doctor shows what works here"
+    if said and not said["tool_step_ns"]:
+        counted, warmup = said["counted"], request.warmup
+        return (
+            f"{nothing_was}: it ended after {counted} steps, and the warm-up is {warmup}",
+            "a smaller --warmup, or a longer run",
+        )
+    if program.language != NATIVE and not (control / CLAIM).exists():
+        return (
+            f"{nothing_was}: it came to no step, that is to no call of a torch module with weights and no optimizer",
+            "put `with profkit.region():` around what is to be recorded, or profkit.step() at the end of each step",
+        )
+    return f"{nothing_was}: the tool wrote no artefact", "the program may have been killed before it could"
+
+
+def _run(request: OwnRequest, program: Program, said: Mapping[str, Any]) -> Run:
+    """Everything that is known of the run but its artefacts."""
+    without = said.get("after_ns") or said.get("warmup_ns", ())[1:]
+    versions = said.get("versions", {})
+    return Run(
+        tool=request.recorder.name,
+        tool_version=tool_version(request.recorder) or versions.get("torch"),
+        workload=program.name,
+        versions=versions,
+        machine=this_machine(),
+        threads=said.get("threads"),
+        affinity=tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else None,
+        build=said.get("build", {}),
+        settings={"language": program.language, **said.get("settings", {})},
+        command=portable(program.command),
+        warmup=request.warmup,
+        steps=len(said.get("tool_step_ns", ())) or None,
+        repeats=1,
+        step_ns=tuple(without),
+        tool_step_ns=tuple(said.get("tool_step_ns", ())),
+        sampling_period_ns=period_ns(request.recorder, request.recorder.settings(request.settings)),
+        commit=commit(),
+        recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,29 @@
+"""What `profkit open` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from profkit.viewers import Shown, Viewer
+
+
+def opened_view(viewer: Viewer, shown: Shown) -> RenderableType:
+    """Where to look, never broken over lines, so that it can be clicked or copied."""
+    lines = [f"{viewer.name}: {shown.address}"]
+    lines += [f"file: {shown.file}"] if shown.file else []
+    lines += ["Ctrl-C ends it"] if shown.wait else []
+    return Group(*(Text(line, no_wrap=True, overflow="ignore") for line in lines))
+
+
+def opened_json(viewer: Viewer, shown: Shown) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "viewer": viewer.name,
+        "address": shown.address,
+        "file": str(shown.file) if shown.file else None,
+        "serving": shown.wait is not None,
+        "notes": list(shown.notes),
+    }
