@@ -132,6 +132,8 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         exit_code = status if status >= 0 else SIGNAL_STATUS - status
         said = _said(report)
         _require_recorded(request, program, said, artefact, Path(scratch), exit_code)
+        if not said.get("complete", True):
+            say(f"{program.name} ended after {len(said['tool_step_ns'])} of {request.steps} steps")
         run = _run(request, program, said)
         run.settings.update(settings_of(request.recorder, settings, artefact))
         say("reading the artefact")

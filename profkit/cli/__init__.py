@@ -15,6 +15,11 @@ from profkit.errors import ProfkitError
 
 INTERRUPTED = 130
 
+
+class PassedOn(SystemExit):
+    """The exit code is that of the recorded program, which has said itself what it had to say."""
+
+
 app = typer.Typer(
     name="profkit",
     help="Where does the time go when one network runs in Python and in C++, and why do they differ?",
@@ -42,7 +47,7 @@ def main() -> None:
         _complain(error.message, error.hint)
         sys.exit(error.exit_code)
     except SystemExit as done:
-        if done.code == INTERRUPTED:
+        if done.code == INTERRUPTED and not isinstance(done, PassedOn):
             _complain("interrupted", "nothing half-written is left; run it again")
         raise
 

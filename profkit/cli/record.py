@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Context, Exit, Option
+from typer import Argument, Context, Option
 
 EXAMPLES = (
     "profkit record --impl pytorch -o python.json",
@@ -102,6 +102,7 @@ def command(
     """
     import sys
 
+    from profkit.cli import PassedOn
     from profkit.implementations import Implementation
     from profkit.measure import Request, default_course, record
     from profkit.options import parse_options
@@ -159,4 +160,4 @@ def command(
     else:
         print_view(recorded_view(profile, directory, output), to_stderr=bool(program))
     if exit_code:
-        raise Exit(exit_code)
+        raise PassedOn(exit_code)

@@ -70,7 +70,7 @@ PY_SPY = Recorder(
         counts=counts,
     ),
     options={
-        "rate": Option(200, "samples a second"),
+        "rate": Option(100, "samples a second"),
         "native": Option(NATIVE, "frames of C++ too: operators and kernels"),
         "subprocesses": Option(True, "processes that the program starts too"),
         "threads": Option(True, "threads apart"),
