@@ -32,7 +32,7 @@ from profkit.run_directory import (
     period_ns,
     portable,
     run_directory,
-    settings_of,
+    settle,
     tool_version,
 )
 
@@ -106,6 +106,7 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
             wrapped = [*request.recorder.wrap(command, artefact, settings), *_flags(request.recorder, artefact)]
             attached = attaching(request.recorder, settings, artefact)
             reports.append(_run(request, [*wrapped, *extension], bundle, title, say, attached=attached))
+            told = settle(request.recorder, settings, artefact)
             artefacts.append(artefact)
         run = replace(
             _provenance(request, bundle, without, reports),
@@ -113,7 +114,7 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
             sampling_period_ns=period_ns(request.recorder, settings),
             agreement=agreement,
         )
-        run.settings.update(settings_of(request.recorder, settings, artefacts[0]))
+        run.settings.update(told)
         say("reading the artefact")
         profile = finish(directory, run, artefacts)
     return profile, final

@@ -7,10 +7,11 @@ three lines. Both are told by environment variables what to record, and report h
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,15 @@ from profkit.run_directory import (
     period_ns,
     portable,
     run_directory,
-    settings_of,
+    settle,
     tool_version,
 )
 from profkit.runner.region import Tool
 
 HOOK = Path(__file__).parent / "guest" / "hook"
 """Folder of the `sitecustomize` that starts `profkit.guest`."""
+
+WITHOUT = Recorder(name="none", summary="no tool", artefact="none", format="none")
 
 SIGNAL_STATUS = 128
 """What a shell adds to the number of the signal that killed a program."""
@@ -60,6 +63,7 @@ class OwnRequest:
         steps: in the region; None to record until the program ends.
         stop: whether the program ends with the region.
         marks: whether only `profkit.step()` and `profkit.region()` count.
+        twice: whether to run the program without the tool first, to know the tool's slowdown.
         limit_s: time that the program may take [s].
         output: file descriptor for its standard output; None for ours.
     """
@@ -71,6 +75,7 @@ class OwnRequest:
     steps: int | None = 10
     stop: bool = False
     marks: bool = False
+    twice: bool = False
     limit_s: float | None = None
     output: int | None = None
 
@@ -118,7 +123,8 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="profkit-") as scratch, run_directory(runs, parts) as (directory, final):
         artefact = directory / artefact_name(request.recorder, settings, 0, 1)
         report = Path(scratch, "report.json")
-        variables = _variables(request, program, artefact, report, Path(scratch), say)
+        without = _without_tool(request, program, say) if request.twice else ()
+        variables = _variables(request, program, request.recorder, artefact, report, Path(scratch), say)
         command = request.recorder.wrap(list(program.command), artefact, settings)
         say(f"running {program.name} under {request.recorder.name}")
         with accompanied(attaching(request.recorder, settings, artefact), Path(scratch)) as companion:
@@ -129,16 +135,17 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
                 output=request.output,
                 limit_s=request.limit_s,
             )
-        exit_code = status if status >= 0 else SIGNAL_STATUS - status
         said = _said(report)
-        _require_recorded(request, program, said, artefact, Path(scratch), exit_code)
+        told = settle(request.recorder, settings, artefact)
+        _require_recorded(request, program, said, artefact, Path(scratch), status)
         if not said.get("complete", True):
             say(f"{program.name} ended after {len(said['tool_step_ns'])} of {request.steps} steps")
         run = _run(request, program, said)
-        run.settings.update(settings_of(request.recorder, settings, artefact))
+        run = replace(run, step_ns=without or run.step_ns)
+        run.settings.update(told)
         say("reading the artefact")
         profile = finish(directory, run, [artefact])
-    return Outcome(profile, final, exit_code)
+    return Outcome(profile, final, _as_shell(status))
 
 
 def _check(request: OwnRequest, program: Program) -> None:
@@ -167,11 +174,39 @@ def _defaults(request: OwnRequest, program: Program) -> Options:
     return request.settings
 
 
+def _without_tool(request: OwnRequest, program: Program, say: Say) -> tuple[int, ...]:
+    """Run the program without the tool; the times of its steps [ns].
+
+    Raises:
+        UnrecordedError: it fails.
+    """
+    say(f"running {program.name} without the tool")
+    with tempfile.TemporaryDirectory(prefix="profkit-") as scratch:
+        report = Path(scratch, "report.json")
+        variables = _variables(request, program, WITHOUT, Path(scratch, "none"), report, Path(scratch), say)
+        status = run_through(program.command, variables, nothing, output=request.output, limit_s=request.limit_s)
+        if status:
+            raise UnrecordedError(
+                f"{program.name} without the tool ended with {_in_words(status)}",
+                "its own words are above",
+                _as_shell(status),
+            )
+        return tuple(_said(report).get("tool_step_ns", ()))
+
+
+def _as_shell(status: int) -> int:
+    """Exit status as a shell tells it."""
+    return status if status >= 0 else SIGNAL_STATUS - status
+
+
+def _in_words(status: int) -> str:
+    return f"exit code {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+
+
 def _variables(
-    request: OwnRequest, program: Program, artefact: Path, report: Path, control: Path, say: Say
+    request: OwnRequest, program: Program, recorder: Recorder, artefact: Path, report: Path, control: Path, say: Say
 ) -> dict[str, str]:
     """The environment that has the program record itself."""
-    recorder = request.recorder
     extension = build(say).extension if recorder.client_requests and program.language == PYTHON else None
     plan = Plan(
         tool=Tool(recorder.name, artefact.absolute() if recorder.inside else None, extension, control),
@@ -195,7 +230,7 @@ def _said(report: Path) -> Mapping[str, Any]:
 
 
 def _require_recorded(
-    request: OwnRequest, program: Program, said: Mapping[str, Any], artefact: Path, control: Path, exit_code: int
+    request: OwnRequest, program: Program, said: Mapping[str, Any], artefact: Path, control: Path, status: int
 ) -> None:
     """Check that there is something to read.
 
@@ -206,8 +241,8 @@ def _require_recorded(
     if artefact.exists() and artefact.stat().st_size and not said.get("failure"):
         return
     message, hint = _why_nothing(request, program, said, control)
-    if exit_code:
-        raise UnrecordedError(f"{program.name} ended with exit code {exit_code}; {message}", hint, exit_code)
+    if status:
+        raise UnrecordedError(f"{program.name} ended with {_in_words(status)}; {message}", hint, _as_shell(status))
     raise ProgramError(message, hint)
 
 
@@ -218,6 +253,11 @@ def _why_nothing(request: OwnRequest, program: Program, said: Mapping[str, Any],
         return f"{nothing_was}: {said['failure']}", "profkit doctor shows what works here"
     if said and not said["tool_step_ns"]:
         counted, warmup = said["counted"], request.warmup
+        if said["by_marks"] and not counted:
+            return (
+                f"{nothing_was}: it imports profkit, and has no profkit.step() or profkit.region() that it came to",
+                "put one of them into the training loop, or import profkit elsewhere",
+            )
         return (
             f"{nothing_was}: it ended after {counted} steps, and the warm-up is {warmup}",
             "a smaller --warmup, or a longer run",
@@ -232,7 +272,8 @@ def _why_nothing(request: OwnRequest, program: Program, said: Mapping[str, Any],
 
 def _run(request: OwnRequest, program: Program, said: Mapping[str, Any]) -> Run:
     """Everything that is known of the run but its artefacts."""
-    without = said.get("after_ns") or said.get("warmup_ns", ())[1:]
+    around = said.get("after_ns") or said.get("warmup_ns", ())[1:]
+    without = () if request.recorder.always_slow else around
     versions = said.get("versions", {})
     return Run(
         tool=request.recorder.name,

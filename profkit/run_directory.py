@@ -81,9 +81,10 @@ def attaching(recorder: Recorder, settings: Options, artefact: Path) -> Attachin
     )
 
 
-def settings_of(recorder: Recorder, settings: Options, artefact: Path) -> dict[str, str]:
-    """The tool's settings, and what it counted itself, for `run.json`."""
-    told = {f"{recorder.name} {name}": str(value).lower() for name, value in settings.items() if value != ""}
+def settle(recorder: Recorder, settings: Options, artefact: Path) -> dict[str, str]:
+    """Once the program has ended, put the artefact in its place; the tool's settings and what it counted itself."""
+    told = {**recorder.settle(artefact)}
+    told |= {f"{recorder.name} {name}": str(value).lower() for name, value in settings.items() if value != ""}
     log = artefact.with_suffix(".log")
     if recorder.attachment and log.exists():
         told |= recorder.attachment.counts(log.read_text(errors="replace"))

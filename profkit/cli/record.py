@@ -55,6 +55,14 @@ def command(
         str | None,
         Option(help="callgrind: count in this function only (default of C++: main)", rich_help_panel=YOURS),
     ] = None,
+    twice: Annotated[
+        bool,
+        Option(
+            "--twice",
+            help="run it without the tool first, to know the tool's slowdown where its own steps do not tell (callgrind)",
+            rich_help_panel=YOURS,
+        ),
+    ] = False,
     implementation: Annotated[
         str, Option("--impl", help="pytorch, libtorch or numba", rich_help_panel=OURS)
     ] = "pytorch",
@@ -130,6 +138,7 @@ def command(
             steps=recorder.steps if steps is None else steps,
             stop=stop,
             marks=marks,
+            twice=twice,
             limit_s=time_limit,
             output=sys.stderr.fileno() if as_json else None,
         )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import Enum
-from types import FrameType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from profkit.errors import ProgramError
@@ -37,8 +37,8 @@ class State(Enum):
 class Session:
     """Starts and stops the tool by the steps that it is told of; never raises into the program.
 
-    Steps are told of by the optimizer, or where there is none by the network; from the first `profkit.step()` on only
-    by the program itself.
+    Steps are told of by the optimizer, or where there is none by the network; where the program has imported profkit,
+    and in any case from its first `profkit.step()` on, only by the program itself.
 
     Args:
         plan: what to record.
@@ -74,6 +74,7 @@ class Session:
         if self._owner is not None:
             return self._owner == (os.getpid(), threading.get_ident())
         self._owner = os.getpid(), threading.get_ident()
+        self.by_marks = self.by_marks or _imports_profkit()
         if not self._claim():
             self.state = State.OVER
             return False
@@ -106,7 +107,7 @@ class Session:
         self.counted += 1
         if self.state is State.WAITING:
             self.warmup_ns.append(elapsed)
-            if self.counted >= self.plan.warmup and not (self.plan.marks and not marked):
+            if self.counted >= self.plan.warmup:
                 self._start()
         elif self.state is State.RECORDING:
             self._step.close()
@@ -213,6 +214,7 @@ class Session:
             "process": os.getpid(),
             "failure": self.failure,
             "counted": self.counted,
+            "by_marks": self.by_marks,
             "warmup_ns": self.warmup_ns,
             "tool_step_ns": self.step_ns,
             "after_ns": self.after_ns,
@@ -241,6 +243,18 @@ def _facts() -> dict[str, Any]:
         "settings": torch_settings(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _imports_profkit() -> bool:
+    """Whether the program has imported profkit itself, so that it will say where its steps are."""
+    profkit = sys.modules["profkit"]
+    return any(
+        value is profkit or getattr(value, "__module__", None) == "profkit.guest.marks"
+        for name, module in list(sys.modules.items())
+        if not name.startswith(("profkit", "sitecustomize"))
+        for value in list(getattr(module, "__dict__", {}).values())
+        if isinstance(value, ModuleType | FunctionType)
+    )
 
 
 def _profiler_runs() -> bool:

@@ -35,6 +35,11 @@ def unwrapped(command: list[str], _artefact: Path, _settings: Options) -> list[s
     return command
 
 
+def settled(_artefact: Path) -> Mapping[str, str]:
+    """The tool has written its artefact under the name that it was given."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Recorder:
     """Runs a program under one tool.
@@ -45,12 +50,14 @@ class Recorder:
         artefact: name of the tool's raw file in the run directory; `{option}` stands for a setting.
         format: importer that reads it.
         wrap: from (command of the program, artefact, settings) to the command to start.
+        settle: once the program has ended, give the artefact its name; what is to be kept of that in the run's settings.
         programs: that are needed, each with how to get it.
         modules: of Python that are needed, each with how to get it.
         refuses: languages that it cannot record, each with the reason.
         steps: default number of steps, fewer where the tool is slow.
         warmup: default number of steps before the region.
         inside: whether the program itself writes the artefact.
+        always_slow: whether the program is slow under it outside of the region too.
         client_requests: whether the program speaks to the tool through the compiled extension.
         attachment: how it is attached to the running program, where it is.
         options: that it takes: `--tool-option name=value`.
@@ -65,12 +72,14 @@ class Recorder:
     artefact: str
     format: str
     wrap: Callable[[list[str], Path, Options], list[str]] = unwrapped
+    settle: Callable[[Path], Mapping[str, str]] = settled
     programs: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
     steps: int = 20
     warmup: int = 5
     inside: bool = False
+    always_slow: bool = False
     client_requests: bool = False
     attachment: Attachment | None = None
     options: Mapping[str, Option] = field(default_factory=dict)

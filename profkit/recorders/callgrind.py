@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from profkit.options import Option, Options
 from profkit.recorders import Recorder
 
+_PROCESS = re.compile(r"^==(\d+)== ", re.MULTILINE)
+
 
 def wrap(command: list[str], artefact: Path, settings: Options) -> list[str]:
     """The region counts: what lies in a function, or else what the program asks for by client requests.
 
-    All dumps go to one file, valgrind's own words beside it.
+    All dumps of a process go to one file, valgrind's own words beside it.
     """
     toggle = settings["toggle"]
     region = [f"--toggle-collect={toggle}"] if toggle else ["--instr-atstart=no"]
@@ -20,10 +24,21 @@ def wrap(command: list[str], artefact: Path, settings: Options) -> list[str]:
         "--tool=callgrind",
         *region,
         "--combine-dumps=yes",
-        f"--callgrind-out-file={artefact}",
+        f"--callgrind-out-file={artefact}.%p",
         f"--log-file={artefact.with_suffix('.log')}",
     ]
     return [*valgrind, *command]
+
+
+def settle(artefact: Path) -> Mapping[str, str]:
+    """Take the file of the process that was started: those that it forked have counted, and written, on their own."""
+    log = artefact.with_suffix(".log")
+    first = _PROCESS.search(log.read_text(errors="replace")) if log.exists() else None
+    own = artefact.with_name(f"{artefact.name}.{first[1]}") if first else artefact
+    if own.exists():
+        own.rename(artefact)
+    others = sorted(path.name for path in artefact.parent.glob(f"{artefact.name}.*"))
+    return {"forked processes left out": " ".join(others)} if others else {}
 
 
 CALLGRIND = Recorder(
@@ -32,6 +47,8 @@ CALLGRIND = Recorder(
     artefact="callgrind.out",
     format="callgrind",
     wrap=wrap,
+    settle=settle,
+    always_slow=True,
     programs={"valgrind": "apt-get install valgrind"},
     steps=2,
     warmup=2,
