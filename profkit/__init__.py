@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from profkit.loader import load
     from profkit.machine import Machine
     from profkit.measure import Request, record
+    from profkit.native import cmake_prefix_path
     from profkit.options import Option
     from profkit.prepare import Task
     from profkit.profile import Profile, Recording
@@ -48,6 +49,7 @@ _HOMES = {
     "Task": "prepare",
     "Workload": "spec",
     "bench": "benchmark",
+    "cmake_prefix_path": "native",
     "diff": "comparison",
     "load": "loader",
     "record": "measure",
@@ -72,6 +74,7 @@ __all__ = [
     "Task",
     "Workload",
     "bench",
+    "cmake_prefix_path",
     "diff",
     "load",
     "record",

@@ -52,7 +52,7 @@ KEYS = (
 SMALLEST_SHARE = 1e-4
 """Functions with a smaller share of the whole self cost share one row with their like."""
 
-_VARIES = r" at 0x|ProfilerStep#"
+_VARIES = r"(?:^| at )0x|ProfilerStep#"
 """In symbols that `plain` may change."""
 _FOLDED = ("symbol", "file", "line")
 _FOLDED_KINDS = ("python", "native")
@@ -116,7 +116,9 @@ def _operators(records: pa.Table, steps: int, is_forest: bool) -> pa.Table:
     of_first = {name: _codes(records[name].take(integers(first)), name) for name in KEYS}
     keys = {name: codes for name, (codes, _) in of_first.items()}
     dictionaries = {name: values for name, (_, values) in of_first.items()}
-    merged, keys = _fold(keys, dictionaries["kind"].to_pylist(), _sums(records, _metric(records), group, len(first)))
+    cost = _sums(records, _metric(records), group, len(first))
+    kept = _with_memory_alone(records, group, len(first))
+    merged, keys = _fold(keys, dictionaries["kind"].to_pylist(), cost, kept)
     if merged is not None:
         group = merged[group]
     rows = len(keys["kind"])
@@ -199,19 +201,29 @@ def _metric(records: pa.Table) -> str:
     return next((name for name in schema.METRICS if records[name].null_count < records.num_rows), "self_ns")
 
 
-def _fold(keys: dict[str, Ints], kinds: list[str], cost: Ints) -> tuple[Ints | None, dict[str, Ints]]:
+def _with_memory_alone(records: pa.Table, group: Ints, groups: int) -> Flags:
+    """Groups with a record that tells of memory and cannot have a cost: they are not small, shape (groups,)."""
+    kept = np.zeros(groups, bool)
+    cost, memory = records[_metric(records)], records["allocated_bytes"]
+    if cost.null_count and memory.null_count < records.num_rows:
+        kept[group[valid(memory) & ~valid(cost)]] = True
+    return kept
+
+
+def _fold(keys: dict[str, Ints], kinds: list[str], cost: Ints, kept: Flags) -> tuple[Ints | None, dict[str, Ints]]:
     """Fold small functions of one place, operator, category and library into one row.
 
     Args:
         keys: codes of each group by column, shape (groups,) each.
         kinds: values of the column kind.
         cost: self cost of each group, shape (groups,).
+        kept: groups to be left alone, shape (groups,).
 
     Returns:
         New group of each group (None: nothing to fold), and the codes of the new groups.
     """
     foldable = [kinds.index(kind) for kind in _FOLDED_KINDS if kind in kinds]
-    small = np.isin(keys["kind"], foldable) & (cost < SMALLEST_SHARE * cost.sum())
+    small = np.isin(keys["kind"], foldable) & (cost < SMALLEST_SHARE * cost.sum()) & ~kept
     if not small.any():
         return None, keys
     folded = {name: np.where(small, NONE, codes) if name in _FOLDED else codes for name, codes in keys.items()}
@@ -294,7 +306,7 @@ def _largest(records: pa.Table, name: str, group: Ints, groups: int) -> pa.Array
 def _per_step(records: pa.Table, name: str, group: Ints, groups: int, steps: int) -> pa.Array:
     """Self cost of each group in each step, one list of `steps` values a group."""
     kind = pa.list_(pa.int64())
-    if not steps or records[name].null_count == records.num_rows:
+    if not steps or any(records[column].null_count == records.num_rows for column in (name, "step")):
         return pa.nulls(groups, kind)
     rows, values = _known(records, name)
     step, group_of = to_integers(records["step"])[rows], group[rows]

@@ -70,7 +70,7 @@ def attribute(recording: Recording) -> pa.Table:
     entries = nearest(graph.caller, graph.callee, graph.weight, graph.operator >= 0)
     row, operator, share, several = _shares(graph, entries)
     self_cost = _column(recording.records, "self_instructions")
-    pieces = _apportion(row, share, self_cost)
+    pieces = apportion(row, share, self_cost)
     # A piece of nothing vanishes, unless it is all there is of its record.
     first = _first_of_largest(row, pieces)
     keep = (pieces > 0) | first
@@ -142,7 +142,7 @@ def _shares(graph: _Graph, entries: Entries) -> tuple[Ints, Ints, Floats, Mask]:
     return record, operator[taken], share[taken], length[record] > 1
 
 
-def _apportion(row: Ints, share: Floats, cost: Ints) -> Ints:
+def apportion(row: Ints, share: Floats, cost: Ints) -> Ints:
     """Integer pieces of each row's cost by share, by largest remainder: they sum to the cost exactly."""
     wanted = cost[row] * (share / np.bincount(row, share, minlength=len(cost))[row])
     pieces = np.minimum(np.floor(wanted).astype(np.int64), cost[row])

@@ -3,6 +3,9 @@
 A record belongs to the nearest scope around it. Scopes of profkit's own recordings are `ProfilerStep#<k>`,
 `phase/<phase>` and `layer/<path>`; recordings of others are read by what torch itself marks. Backward operators ran in
 no layer's scope: each is joined, by its sequence number, to the forward operator that it is the derivative of.
+
+Samplers know no sequence numbers: there the functions of torch that a training step goes through tell the phase, and
+what runs below the autograd engine has no layer, because nobody knows it.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from profkit.calltree import inherit
-from profkit.columns import NONE, Ints, from_codes, from_integers, integers, to_codes, to_integers
+from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, to_codes, to_integers
 from profkit.operators import is_backward
 from profkit.profile import Recording
 from profkit.schema import PHASES
+from profkit.torch_functions import CALLS, CANDIDATES, calls_module, phase_of_native, phase_of_python
 
 _PHASE = {name: code for code, name in enumerate(PHASES)}
 _STEP = re.compile(r"ProfilerStep#(\d+)")
@@ -26,6 +30,8 @@ _OPTIMIZER = re.compile(r"Optimizer\.(?:step|zero_grad)#")
 _LABEL = re.compile(r"step/(?P<step>\d+)(?: (?P<phase>[a-z]+))?(?: layer/(?P<layer>.+))?")
 _MODULE = "nn.Module: "
 _MOST_DERIVATIVES = 4
+_NATIVE = NONE - 1
+"""Among phases: opens none, and its name is none of an operator."""
 
 
 def place(recording: Recording) -> Recording:
@@ -42,9 +48,12 @@ def place(recording: Recording) -> Recording:
     if recording.calls is not None and not labelled:
         return recording  # the functions of a call graph are no scopes
     columns, steps = _from_labels(records) if labelled else _from_forest(records)
+    run = recording.run
+    if run.steps is not None and run.steps < steps:
+        whole = to_integers(columns["step"])
+        columns["step"] = from_integers(np.where(whole < run.steps, whole, NONE).astype(np.int32))
     for name, column in columns.items():
         records = records.set_column(records.schema.get_field_index(name), records.schema.field(name), column)
-    run = recording.run
     return replace(recording, run=run if run.steps or not steps else replace(run, steps=steps), records=records)
 
 
@@ -76,15 +85,24 @@ def _from_forest(records: pa.Table) -> tuple[dict[str, Any], int]:
     start = to_integers(records["start_ns"])
     step, steps = _steps(records, name, names, link, start)
     own_layer, layers = _own_layers(names)
-    own_phase = _own_phases(names)
+    own_layer, own_phase = own_layer[name], _own_phases(names)[name]
+    functions, calls = _of_functions(records, name, names)
+    if functions is not None:
+        own_phase = np.where(functions > NONE, functions, np.where(functions == NONE, own_phase, NONE))
+        # A layer that was opened within the backward pass is one of it.
+        around = np.append(inherit(link, own_phase), NONE)[link]
+        begins = (functions == _PHASE["backward"]) & (around != _PHASE["backward"])
+        own_layer = np.where(begins, len(layers), own_layer)
     backward, forward, number = _derivatives(records, name, names, start)
-    layer = _layers(link, own_layer[name], backward, forward)
-    phase = inherit(link, own_phase[name])
+    layer = _layers(link, own_layer, backward, forward)
+    if functions is not None:
+        layer = np.where(layer == len(layers), NONE, layer)
+    phase = inherit(link, own_phase)
     # Work that some derivative was taken of is forward work, and so is whatever ran in a layer and in no other phase.
     if np.any(phase < 0):
-        own = np.where(phase < 0, NONE, own_phase[name]).astype(np.int32)
+        own = np.where(phase < 0, NONE, own_phase).astype(np.int32)
         own[number[phase[number] < 0]] = _PHASE["forward"]
-        own[(layer >= 0) & (phase < 0)] = _PHASE["forward"]
+        own[((layer >= 0) | calls) & (phase < 0)] = _PHASE["forward"]
         phase = np.where(phase < 0, inherit(link, own), phase)
     return {
         "layer": from_codes(layer, layers),
@@ -151,6 +169,36 @@ def _phase_of(symbol: str) -> str:
     if symbol.startswith("enumerate(DataLoader)"):
         return "data"
     return "backward" if is_backward(symbol) else ""
+
+
+def _of_functions(records: pa.Table, name: Ints, names: list[str]) -> tuple[Ints | None, Flags]:
+    """What functions of torch tell, where they are named by themselves and their file stands beside.
+
+    Returns:
+        Phase that each record opens, -1 for none, -2 for native code, whose names are no operators' names; None where
+        no record can have one. And the records that call a module.
+    """
+    none = np.zeros(len(name), bool)
+    kind, kinds = to_codes(records["kind"])
+    scoped = np.array(["::" in text for text in names], bool)  # C++, where the tool does not tell what it is
+    native = (kind == kinds.index("native") if "native" in kinds else none) | ((kind < 0) & scoped[name])
+    opens = np.array([CANDIDATES.fullmatch(text) is not None for text in names], bool)
+    calls = np.array([CALLS.fullmatch(text) is not None for text in names], bool)
+    if not native.any() and not opens.any() and not calls.any():
+        return None, none
+    phases, calling = np.where(native, _NATIVE, NONE).astype(np.int32), none.copy()
+    rows = np.flatnonzero((opens | calls)[name])
+    file, files = to_codes(records["file"].take(integers(rows)))
+    pairs, place = np.unique(name[rows].astype(np.int64) * (len(files) + 1) + file + 1, return_inverse=True)
+    found = np.full((2, 2, len(pairs)), NONE, np.int32)
+    for index, pair in enumerate(pairs.tolist()):
+        symbol, where = names[pair // (len(files) + 1)], [*files, ""][pair % (len(files) + 1) - 1]
+        found[0, 0, index] = _PHASE.get(phase_of_python(symbol, where) or "", NONE)
+        found[1, 0, index] = _PHASE.get(phase_of_native(symbol) or "", _NATIVE)
+        found[0, 1, index] = calls_module(symbol, where)
+    phases[rows] = found[native[rows].astype(np.int8), 0, place]
+    calling[rows] = found[native[rows].astype(np.int8), 1, place] > 0
+    return phases, calling
 
 
 def _layers(link: Ints, own: Ints, backward: Ints, forward: Ints) -> Ints:

@@ -1,28 +1,37 @@
-"""Build the C++ side on demand, once for each torch, compiler and source: the program and the Callgrind extension."""
+"""Build the C++ side on demand, once for each torch, compiler and source.
+
+The program and the Callgrind extension are built against Python's torch; the library that is loaded into a LibTorch
+program of the user, against that program's.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import importlib.util
+import mmap
 import os
 import shutil
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from profkit.cache import cache_directory
-from profkit.errors import BuildError, MissingToolError, WriteError
+from profkit.errors import BuildError, InputError, MissingToolError, WriteError
+from profkit.libtorch_of import LibTorch
 from profkit.process import run_quietly
 
 Say = Callable[[str], None]
 """Tells the user what is going on, one short line."""
 
-PROGRAM, EXTENSION = "profkit_run", "profkit_callgrind.abi3.so"
+PROGRAM, EXTENSION, PRELOAD = "profkit_run", "profkit_callgrind.abi3.so", "libprofkit_preload.so"
+
+_REGION_MARK = b"profkit-region-v1"
+"""Bytes that every program has in it that uses `profkit/profkit.h`."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,10 @@ def sources() -> Path:
     return Path(__file__).parent / "cpp"
 
 
+cmake_prefix_path = str(sources())
+"""What `find_package(profkit)` of a CMake project needs in its CMAKE_PREFIX_PATH."""
+
+
 def build(say: Say) -> NativeBuild:
     """Return the build for this torch, compiler and source, made now if it is not in the cache.
 
@@ -52,25 +65,72 @@ def build(say: Say) -> NativeBuild:
     """
     torch = _torch_directory()
     cmake, compiler = _tool("cmake", ("cmake",)), _tool("a C++ compiler", _compilers())
-    directory = cache_directory() / "native" / _key(compiler)
+    key = _key(importlib.metadata.version("torch"), torch, _version(compiler), _python_include(), without="preload")
+    directory = cache_directory() / "native" / key
     made = NativeBuild(directory / PROGRAM, directory / EXTENSION)
     if made.program.exists() and made.extension.exists():
         return made
     say(f"building the C++ side with {Path(compiler).name} (once)")
+    options = {
+        "CMAKE_CXX_COMPILER": compiler,
+        "CMAKE_PREFIX_PATH": torch / "share" / "cmake",
+        "PROFKIT_PYTHON_INCLUDE": _python_include(),
+    }
     with _scratch(directory.parent) as scratch:
-        _run_cmake(scratch, cmake, compiler, torch)
-        _publish(scratch, directory)
+        _run_cmake(cmake, sources(), scratch, options)
+        _publish(scratch, directory, (PROGRAM, EXTENSION))
     return made
 
 
-def _run_cmake(scratch: Path, cmake: str, compiler: str, torch: Path) -> None:
-    configure = [
-        cmake, "-S", str(sources()), "-B", str(scratch),
-        "-DCMAKE_BUILD_TYPE=Release",
-        f"-DCMAKE_CXX_COMPILER={compiler}",
-        f"-DCMAKE_PREFIX_PATH={torch / 'share' / 'cmake'}",
-        f"-DPROFKIT_PYTHON_INCLUDE={_python_include()}",
-    ]  # fmt: skip
+def build_preload(libtorch: LibTorch, say: Say) -> Path:
+    """Return the library that records a LibTorch program which was not written for it, made now if it is not cached.
+
+    Args:
+        libtorch: that the program is linked to; the library fits no other.
+        say: told if it is built, which takes half a minute.
+
+    Raises:
+        MissingToolError: this LibTorch has no headers, or cmake or a compiler is missing.
+        BuildError: cmake or the compiler fails; the message ends in its own words.
+    """
+    if libtorch.headers is None:
+        raise MissingToolError(
+            f"there are no headers for the LibTorch in {libtorch.libraries}",
+            "install what belongs to it: libtorch-dev of Debian, or the LibTorch archive of pytorch.org",
+        )
+    cmake, compiler = _tool("cmake", ("cmake",)), _tool("a C++ compiler", _compilers())
+    facts = (libtorch.libraries / "libtorch_cpu.so").stat()
+    key = _key(libtorch, facts.st_size, facts.st_mtime_ns, _version(compiler), without="tests")
+    directory = cache_directory() / "native" / f"preload-{key}"
+    if not (directory / PRELOAD).exists():
+        say(f"building what records LibTorch {libtorch.version} with {Path(compiler).name} (once)")
+        options: dict[str, object] = {"CMAKE_CXX_COMPILER": compiler, "Torch_INCLUDE_DIR": libtorch.headers}
+        for name in ("torch", "torch_cpu", "c10"):
+            options[f"Torch_{name}_LIBRARY"] = libtorch.libraries / f"lib{name}.so"
+        with _scratch(directory.parent) as scratch:
+            _run_cmake(cmake, sources() / "preload", scratch, options)
+            _publish(scratch, directory, (PRELOAD,))
+    return directory / PRELOAD
+
+
+def has_own_region(program: Path) -> bool:
+    """Whether a program says itself, through `profkit/profkit.h`, what is to be recorded of it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with program.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(_REGION_MARK) >= 0
+    except OSError as error:
+        raise InputError(f"cannot read {program}: {error.strerror}", "give the path of a native program") from error
+    except ValueError:  # there is nothing in it
+        return False
+
+
+def _run_cmake(cmake: str, source: Path, scratch: Path, options: Mapping[str, object]) -> None:
+    definitions = (f"-D{name}={value}" for name, value in options.items())
+    configure = [cmake, "-S", str(source), "-B", str(scratch), "-DCMAKE_BUILD_TYPE=Release", *definitions]
     for command in (configure, [cmake, "--build", str(scratch), "--parallel", str(os.cpu_count() or 1)]):
         status, output = run_quietly(command)
         if status:
@@ -81,16 +141,16 @@ def _run_cmake(scratch: Path, cmake: str, compiler: str, torch: Path) -> None:
             )
 
 
-def _publish(scratch: Path, directory: Path) -> None:
-    """Move the two files into the cache in one rename; another process that was faster wins."""
+def _publish(scratch: Path, directory: Path, names: Sequence[str]) -> None:
+    """Move the files into the cache in one rename; another process that was faster wins."""
     staging = scratch / "publish"
     staging.mkdir()
-    for name in (PROGRAM, EXTENSION):
+    for name in names:
         shutil.copy2(scratch / name, staging)
     try:
         staging.rename(directory)
     except OSError:
-        if not (directory / PROGRAM).exists():
+        if not (directory / names[0]).exists():
             raise
 
 
@@ -134,11 +194,15 @@ def _python_include() -> Path:
     return include
 
 
-def _key(compiler: str) -> str:
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    digest = hashlib.sha256(
-        f"{importlib.metadata.version('torch')}\n{_torch_directory()}\n{version}\n{_python_include()}".encode()
-    )
+def _version(compiler: str) -> str:
+    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+
+
+def _key(*facts: object, without: str) -> str:
+    """Name of the build that follows from these facts and from the sources, but for a folder that it does not need."""
+    digest = hashlib.sha256("\n".join(map(str, facts)).encode())
     for path in sorted(path for path in sources().rglob("*") if path.is_file()):
+        if path.is_relative_to(sources() / without):
+            continue
         digest.update(str(path.relative_to(sources())).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

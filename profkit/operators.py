@@ -40,6 +40,7 @@ _VIEW = frozenset({
 })  # fmt: skip
 _BACKWARD = re.compile(r"(?:Backward|BackwardBackward)\d*$|^torch::autograd::|^struct torch::autograd::")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_BARE_ADDRESS = re.compile(r"\A0x[0-9a-fA-F]+\Z")
 _STEP = re.compile(r"^ProfilerStep#\d+$")
 _DATA = re.compile(
     r"^enumerate\(DataLoader\)|_MultiProcessingDataLoaderIter|_SingleProcessDataLoaderIter|^phase/data$|dataloader\.py\("
@@ -66,8 +67,10 @@ def plain(symbol: str) -> str:
 
     >>> plain("<built-in method values of dict object at 0x7f21920494c0>"), plain("ProfilerStep#12")
     ('<built-in method values of dict object>', 'ProfilerStep#*')
+    >>> plain("0x7f89dd5803b6")
+    '0x*'
     """
-    return _ADDRESS.sub("", _STEP.sub("ProfilerStep#*", symbol))
+    return _BARE_ADDRESS.sub("0x*", _ADDRESS.sub("", _STEP.sub("ProfilerStep#*", symbol)))
 
 
 def is_backward(symbol: str) -> bool:

@@ -20,10 +20,11 @@ import msgspec
 
 from profkit.commands import NATIVE, PYTHON, SCRIPT, Program, resolve, split_python
 from profkit.companion import accompanied
-from profkit.errors import ProfkitError, ProgramError, UsageError
+from profkit.errors import InputError, MissingToolError, ProfkitError, ProgramError, UsageError
 from profkit.guest.plan import CLAIM, Plan
+from profkit.libtorch_of import libtorch_of
 from profkit.machine import this_machine
-from profkit.native import Say, build
+from profkit.native import Say, build, build_preload, has_own_region
 from profkit.options import Options
 from profkit.process import nothing, run_through
 from profkit.profile import Profile
@@ -118,13 +119,15 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
     """
     program = resolve(request.command)
     _check(request, program)
-    settings = request.recorder.settings(_defaults(request, program))
+    preload = _preload(request, program, say)
+    settings = request.recorder.settings(_defaults(request, program, preload))
     parts = (Path(program.name).stem, request.recorder.name)
     with tempfile.TemporaryDirectory(prefix="profkit-") as scratch, run_directory(runs, parts) as (directory, final):
         artefact = directory / artefact_name(request.recorder, settings, 0, 1)
         report = Path(scratch, "report.json")
-        without = _without_tool(request, program, say) if request.twice else ()
-        variables = _variables(request, program, request.recorder, artefact, report, Path(scratch), say)
+        around = _around(program, preload)
+        without = _without_tool(request, program, around, say) if request.twice else ()
+        variables = around | _variables(request, program, request.recorder, artefact, report, Path(scratch), say)
         command = request.recorder.wrap(list(program.command), artefact, settings)
         say(f"running {program.name} under {request.recorder.name}")
         with accompanied(attaching(request.recorder, settings, artefact), Path(scratch)) as companion:
@@ -138,8 +141,10 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         said = _said(report)
         told = settle(request.recorder, settings, artefact)
         _require_recorded(request, program, said, artefact, Path(scratch), status)
-        if not said.get("complete", True):
-            say(f"{program.name} ended after {len(said['tool_step_ns'])} of {request.steps} steps")
+        if said.get("region") == "main":
+            say(f"{program.name} has no steps that can be seen: it is recorded from its main function on")
+        elif not said.get("complete", True):
+            say(f"{program.name} ended after {len(said['step_ns'])} of {request.steps} steps")
         run = _run(request, program, said)
         run = replace(run, step_ns=without or run.step_ns)
         run.settings.update(told)
@@ -167,14 +172,33 @@ def _check(request: OwnRequest, program: Program) -> None:
     require(recorder)
 
 
-def _defaults(request: OwnRequest, program: Program) -> Options:
+def _defaults(request: OwnRequest, program: Program, preload: Path | None) -> Options:
     """The tool's settings as given, and where to count in a program that cannot say it."""
-    if request.recorder.client_requests and program.language == NATIVE and "toggle" not in request.settings:
-        return {**request.settings, "toggle": "main"}
-    return request.settings
+    settings = request.settings
+    if not request.recorder.client_requests or program.language != NATIVE or "toggle" in settings:
+        return settings
+    says_it = preload is not None or has_own_region(Path(program.command[0]))
+    return settings if says_it else {**settings, "toggle": "main"}
 
 
-def _without_tool(request: OwnRequest, program: Program, say: Say) -> tuple[int, ...]:
+def _preload(request: OwnRequest, program: Program, say: Say) -> Path | None:
+    """The library that has a LibTorch program tell of its steps, where it needs one and there can be one.
+
+    Raises:
+        ProfkitError: there can be none, and without it the tool has nothing to record.
+    """
+    path = Path(program.command[0])
+    if program.language != NATIVE or "toggle" in request.settings or has_own_region(path):
+        return None
+    try:
+        return build_preload(libtorch_of(path), say)
+    except (InputError, MissingToolError, UsageError):
+        if request.recorder.inside:
+            raise
+        return None  # Callgrind counts in any program
+
+
+def _without_tool(request: OwnRequest, program: Program, around: Mapping[str, str], say: Say) -> tuple[int, ...]:
     """Run the program without the tool; the times of its steps [ns].
 
     Raises:
@@ -183,7 +207,8 @@ def _without_tool(request: OwnRequest, program: Program, say: Say) -> tuple[int,
     say(f"running {program.name} without the tool")
     with tempfile.TemporaryDirectory(prefix="profkit-") as scratch:
         report = Path(scratch, "report.json")
-        variables = _variables(request, program, WITHOUT, Path(scratch, "none"), report, Path(scratch), say)
+        told = _variables(request, program, WITHOUT, Path(scratch, "none"), report, Path(scratch), say)
+        variables = {**around, **told}
         status = run_through(program.command, variables, nothing, output=request.output, limit_s=request.limit_s)
         if status:
             raise UnrecordedError(
@@ -191,7 +216,7 @@ def _without_tool(request: OwnRequest, program: Program, say: Say) -> tuple[int,
                 "its own words are above",
                 _as_shell(status),
             )
-        return tuple(_said(report).get("tool_step_ns", ()))
+        return tuple(_said(report).get("step_ns", ()))
 
 
 def _as_shell(status: int) -> int:
@@ -217,15 +242,24 @@ def _variables(
         stop=request.stop,
         marks=request.marks,
     )
-    variables = {**recorder.environment, **plan.variables()}
-    if program.language != NATIVE:
-        inherited = os.environ.get("PYTHONPATH")
-        variables["PYTHONPATH"] = os.pathsep.join([str(HOOK), *([inherited] if inherited else [])])
-    return variables
+    return {**recorder.environment, **plan.variables()}
+
+
+def _around(program: Program, preload: Path | None) -> dict[str, str]:
+    """The variables that bring profkit into the program, before what the user has there."""
+    if program.language == NATIVE:
+        told = {"PROFKIT_PROGRAM": str(Path(program.command[0]).resolve())}
+        return told | _before("LD_PRELOAD", str(preload), ":") if preload else {}
+    return _before("PYTHONPATH", str(HOOK), os.pathsep)
+
+
+def _before(variable: str, value: str, separator: str) -> dict[str, str]:
+    inherited = os.environ.get(variable)
+    return {variable: f"{value}{separator}{inherited}" if inherited else value}
 
 
 def _said(report: Path) -> Mapping[str, Any]:
-    """The program's report, empty where it made none."""
+    """The program's report, empty where it made none; programs in both languages say the same."""
     return msgspec.json.decode(report.read_bytes(), type=dict[str, Any]) if report.exists() else {}
 
 
@@ -238,7 +272,7 @@ def _require_recorded(
         UnrecordedError: there is not, and the program had failed.
         ProgramError: there is not.
     """
-    if artefact.exists() and artefact.stat().st_size and not said.get("failure"):
+    if artefact.exists() and artefact.stat().st_size and (said.get("complete") or not said.get("reason")):
         return
     message, hint = _why_nothing(request, program, said, control)
     if status:
@@ -249,11 +283,11 @@ def _require_recorded(
 def _why_nothing(request: OwnRequest, program: Program, said: Mapping[str, Any], control: Path) -> tuple[str, str]:
     """Why nothing was recorded, and what to do."""
     nothing_was = f"nothing of {program.name} was recorded under {request.recorder.name}"
-    if said.get("failure"):
-        return f"{nothing_was}: {said['failure']}", "profkit doctor shows what works here"
-    if said and not said["tool_step_ns"]:
-        counted, warmup = said["counted"], request.warmup
-        if said["by_marks"] and not counted:
+    if said.get("reason"):
+        return f"{nothing_was}: {said['reason']}", "profkit doctor shows what works here"
+    if said and not said["step_ns"]:
+        counted, warmup = len(said["warmup_ns"]), request.warmup
+        if said.get("by_marks") and not counted:
             return (
                 f"{nothing_was}: it imports profkit, and has no profkit.step() or profkit.region() that it came to",
                 "put one of them into the training loop, or import profkit elsewhere",
@@ -274,7 +308,7 @@ def _run(request: OwnRequest, program: Program, said: Mapping[str, Any]) -> Run:
     """Everything that is known of the run but its artefacts."""
     around = said.get("after_ns") or said.get("warmup_ns", ())[1:]
     without = () if request.recorder.always_slow else around
-    versions = said.get("versions", {})
+    versions = {"torch" if name == "libtorch" else name: version for name, version in said.get("versions", {}).items()}
     return Run(
         tool=request.recorder.name,
         tool_version=tool_version(request.recorder) or versions.get("torch"),
@@ -287,10 +321,10 @@ def _run(request: OwnRequest, program: Program, said: Mapping[str, Any]) -> Run:
         settings={"language": program.language, **said.get("settings", {})},
         command=portable(program.command),
         warmup=request.warmup,
-        steps=len(said.get("tool_step_ns", ())) or None,
+        steps=len(said.get("step_ns", ())) or None,
         repeats=1,
         step_ns=tuple(without),
-        tool_step_ns=tuple(said.get("tool_step_ns", ())),
+        tool_step_ns=tuple(said.get("step_ns", ())),
         sampling_period_ns=period_ns(request.recorder, request.recorder.settings(request.settings)),
         commit=commit(),
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),

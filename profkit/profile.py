@@ -138,7 +138,7 @@ class Profile:
         Raises:
             WriteError: the file cannot be written.
         """
-        write_whole(path, _to_parquet(self) if path.suffix == ".parquet" else self.to_json())
+        write_whole(path, to_parquet(self) if path.suffix == ".parquet" else self.to_json())
 
     def to_pandas(self) -> pd.DataFrame:
         """The operator table as a data frame with nullable types, one row an operator."""
@@ -213,7 +213,8 @@ def _check_version(version: int, path: Path) -> None:
         )
 
 
-def _to_parquet(profile: Profile) -> bytes:
+def to_parquet(profile: Profile) -> bytes:
+    """The operator table as Parquet, with the run and the notes in the file's metadata: `read_profile` reads it."""
     import pyarrow.parquet as pq
 
     about = {

@@ -81,6 +81,7 @@ class Run:
         bundle_sha256: digest of the weights and batches; equal digests mean equal work.
         artefacts: raw files of the tool, relative to the run directory.
         artefact_sha256: digest of each.
+        directory: where the artefacts lie, relative to the folder of the profile file; None where they lie beside it.
         sampling_period_ns: for samplers.
         step_ns: times of the steps of the same program without the tool.
         tool_step_ns: times of the recorded steps, by the program's own clock.
@@ -115,6 +116,7 @@ class Run:
     commit: str | None = None
     recorded_at: str | None = None
     agreement: Agreement | None = None
+    directory: str | None = None
 
     @property
     def slowdown(self) -> float | None:

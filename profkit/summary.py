@@ -17,7 +17,9 @@ from profkit.registry import unknown
 Key = tuple[str | None, ...]
 Costs = np.ndarray[Any, np.dtype[np.int64]]
 
-DIMENSIONS = ("operator", "layer", "phase", "category", "file", "symbol", "library", "kind", "dtype", "input_shapes")
+DIMENSIONS = (
+    "operator", "layer", "phase", "category", "file", "line", "symbol", "library", "kind", "dtype", "input_shapes",
+)  # fmt: skip
 """What a table can be summed by."""
 
 
@@ -157,6 +159,8 @@ def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[An
 def _values(table: pa.Table, name: str) -> list[str | None]:
     """A column; a file that the tool does not know is stood for by the library that the code lies in."""
     column = table[name]
+    if name == "line":
+        return pc.cast(column, pa.string()).to_pylist()
     return (pc.coalesce(column, table["library"]) if name == "file" else column).to_pylist()
 
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from profkit import schema
+from profkit import schema, stacks
 from profkit.columns import from_integers
+from profkit.frames import frame_of
 from profkit.importers.kineto import KINETO
 from profkit.layers import place
 from profkit.profile import Recording
@@ -226,6 +227,65 @@ def test_a_recording_without_any_mark_is_left_as_it_is() -> None:
     before = recording([{"symbol": "aten::a"}, {"symbol": "aten::b", "parent": 0}])
     assert place(before).records.equals(before.records)
     assert place(recording([])).records.num_rows == 0
+
+
+def sampled(*stacks_: str) -> Recording:
+    """A recording of a sampler: collapsed stacks, each of one sample."""
+    counter = stacks.StackCounter("samples")
+    for stack in stacks_:
+        counter.add("1", [counter.code(frame_of(frame)) for frame in stack.split(";")], 1)
+    return place(Recording(Run(tool="test"), stacks.records(counter.stacks())))
+
+
+def places_of_samples(*stacks_: str) -> set[tuple[Any, ...]]:
+    rows = sampled(*stacks_).records.to_pylist()
+    return {(row["layer"], row["phase"]) for row in rows if row["samples"]}
+
+
+@pytest.mark.parametrize(
+    ("stack", "phase"),
+    [
+        (
+            "m (a.py:1);Tensor.backward (torch/_tensor.py:6);_engine_run_backward (torch/autograd/graph.py:9)",
+            "backward",
+        ),
+        ("m (a.py:1);backward (/venv/torch/autograd/__init__.py:3)", "backward"),
+        ("m (a.py:1);backward (mine.py:3)", None),
+        ("torch::autograd::Engine::thread_main (libtorch_cpu.so);0x7f (?)", "backward"),
+        ("torch::autograd::generated::ReluBackward0::apply (libtorch_cpu.so)", "backward"),
+        ("m (a.py:1);torch::autograd::THPVariable_conv2d (libtorch_python.so)", None),
+        ("main;torch::autograd::THPVariable_conv2d", None),
+        ("main;torch::autograd::Engine::thread_main(std::shared_ptr<GraphTask>);f", "backward"),
+        (
+            "m (a.py:1);Optimizer.profile_hook_step.<locals>.wrapper (torch/optim/optimizer.py:5);f (x.py:1)",
+            "optimizer",
+        ),
+        ("m (a.py:1);SGD.step (torch/optim/sgd.py:5)", "optimizer"),
+        ("m (a.py:1);Optimizer.zero_grad (torch/optim/optimizer.py:5)", "optimizer"),
+        ("m (a.py:1);SGD.__init__ (torch/optim/sgd.py:5)", None),
+        ("torch::optim::SGD::step(std::function<at::Tensor ()>) (prog)", "optimizer"),
+        ("m (a.py:1);_BaseDataLoaderIter.__next__ (torch/utils/data/dataloader.py:7);f (a.py:2)", "data"),
+        ("m (a.py:1);<module> (torch/utils/data/dataloader.py:7)", None),
+        ("m (a.py:1);Module._call_impl (torch/nn/modules/module.py:1);CNN.forward (a.py:2)", "forward"),
+        ("m (a.py:1);<module> (torch/nn/modules/module.py:1)", None),
+        ("phase/backward (<profkit>:1);Module._call_impl (torch/nn/modules/module.py:1);f (a.py:2)", "backward"),
+    ],
+)
+def test_functions_of_torch_tell_the_phase_of_samples(stack: str, phase: str | None) -> None:
+    assert places_of_samples(stack) == {(None, phase)}
+
+
+def test_samples_in_a_layer_are_forward_and_the_inner_layer_wins() -> None:
+    assert places_of_samples(
+        "m (a.py:1);layer/body (<profkit>:1);f (b.py:1);layer/body.0 (<profkit>:1);g (b.py:1)"
+    ) == {("body.0", "forward")}
+    assert places_of_samples("m (a.py:1);phase/data (<profkit>:1);layer/a (<profkit>:1)") == {("a", "data")}
+
+
+def test_samples_below_the_autograd_engine_have_no_layer_but_that_of_a_scope_inside() -> None:
+    engine = "layer/a (<profkit>:1);m (a.py:1);torch::autograd::Engine::execute (libtorch_cpu.so)"
+    assert places_of_samples(f"{engine};f (libtorch_cpu.so)") == {(None, "backward")}
+    assert places_of_samples(f"{engine};layer/b (<profkit>:1);f (a.py:3)") == {("b", "backward")}
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the folder of real samples, ../shared/samples, is absent")

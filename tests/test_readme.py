@@ -30,6 +30,7 @@ WRITTEN = [line.strip() for line in README.splitlines() if line.startswith("    
 @pytest.mark.parametrize("line", dict.fromkeys((*WRITTEN, *EXAMPLES)))
 def test_every_command_that_is_written_down_exists_with_its_options(line: str) -> None:
     _, name, *arguments = shlex.split(line, comments=True)
+    arguments = arguments[: arguments.index("--")] if "--" in arguments else arguments
     known = {option for parameter in COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {argument for argument in arguments if argument.startswith("-")} <= known
 

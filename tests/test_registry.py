@@ -10,7 +10,7 @@ from profkit.registry import discover, find
 
 
 def test_every_module_of_a_package_contributes_its_value() -> None:
-    assert list(discover("profkit.recorders", Recorder)) == ["callgrind", "torch", "wallclock"]
+    assert list(discover("profkit.recorders", Recorder)) == ["callgrind", "py-spy", "scalene", "torch", "wallclock"]
     assert list(discover("profkit.implementations", Implementation)) == ["libtorch", "numba", "pytorch"]
 
 
@@ -23,7 +23,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones() -> None:
     with pytest.raises(UsageError) as caught:
         find("profkit.recorders", Recorder, "calgrind")
     assert caught.value.message == "unknown recorder 'calgrind'"
-    assert caught.value.hint == "did you mean callgrind?"
+    assert caught.value.hint.startswith("did you mean callgrind")
 
 
 def test_a_name_like_no_other_is_answered_with_all_of_them() -> None:

@@ -9,7 +9,7 @@
 #   Torch::Torch         target to link with
 #   Torch_VERSION        version of the headers
 #   Torch_LIBRARY_DIR    folder of the shared libraries
-#   Callgrind_INCLUDE_DIR  folder of callgrind.h
+#   Callgrind_INCLUDE_DIR  folder of callgrind.h, where there is one
 
 set(roots ${CMAKE_PREFIX_PATH})
 list(TRANSFORM roots APPEND /../.. OUTPUT_VARIABLE above)
@@ -39,7 +39,7 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(
     Torch
-    REQUIRED_VARS Torch_INCLUDE_DIR Torch_torch_LIBRARY Torch_torch_cpu_LIBRARY Torch_c10_LIBRARY Callgrind_INCLUDE_DIR
+    REQUIRED_VARS Torch_INCLUDE_DIR Torch_torch_LIBRARY Torch_torch_cpu_LIBRARY Torch_c10_LIBRARY
     VERSION_VAR Torch_VERSION
     REASON_FAILURE_MESSAGE
         "pass torch.utils.cmake_prefix_path (of Python's torch) or a LibTorch folder as -DCMAKE_PREFIX_PATH"

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view step_prefix = "ProfilerStep#";
 constexpr std::string_view phase_prefix = "phase/";
 constexpr std::string_view layer_prefix = "layer/";
+constexpr std::string_view no_phase = "other";
 
 /// Callbacks of RecordFunction are plain functions, so the one that counts is found here.
 CallgrindScopes* counting = nullptr;
@@ -70,6 +71,8 @@ void CallgrindScopes::enter(std::string_view name) {
         place.phase = name.substr(phase_prefix.size());
     } else if (name.starts_with(layer_prefix)) {
         place.layer = name;
+        // Programs that name only their layers call them to go forward.
+        place.phase = place.phase == no_phase ? "forward" : place.phase;
     }
     push(std::move(place));
 }
@@ -78,6 +81,7 @@ void CallgrindScopes::enter_backward(std::int64_t node) {
     const Uncounted labelling;
     Place place = places_.back();
     place.layer = layer_of(node);
+    place.phase = place.phase == no_phase ? "backward" : place.phase;
     push(std::move(place));
 }
 

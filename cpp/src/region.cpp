@@ -4,20 +4,24 @@
 #include <map>
 #include <stdexcept>
 
+#if !defined(PROFKIT_WITHOUT_CALLGRIND)
 #include "profkit/callgrind.h"
+#endif
 
 namespace profkit {
 namespace {
 
-using Start = std::function<std::unique_ptr<ScopeListener>()>;
+using Start = std::function<std::unique_ptr<ScopeListener>(const Tool& tool)>;
 
 /// Twin of `profkit.runner.region.REGIONS`.
 const std::map<std::string, Start>& regions() {
     static const std::map<std::string, Start> regions{
-        {"callgrind", std::make_unique<CallgrindScopes>},
-        {"none", [] { return nullptr; }},
-        {"torch", std::make_unique<TorchScopes>},
-        {"wallclock", std::make_unique<WallclockScopes>},
+#if !defined(PROFKIT_WITHOUT_CALLGRIND)
+        {"callgrind", [](const Tool&) { return std::make_unique<CallgrindScopes>(); }},
+#endif
+        {"none", [](const Tool&) { return nullptr; }},
+        {"torch", [](const Tool& tool) { return std::make_unique<TorchScopes>(tool.all_threads); }},
+        {"wallclock", [](const Tool&) { return std::make_unique<WallclockScopes>(); }},
     };
     return regions;
 }
@@ -39,7 +43,7 @@ Region::Region(const Tool& tool) : artefact_(tool.artefact) {
     if (found == regions().end()) {
         throw std::invalid_argument("unknown tool '" + tool.name + "'");
     }
-    listener_ = found->second();
+    listener_ = found->second(tool);
     scope_listener = listener_.get();
 }
 

@@ -3,7 +3,9 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 #include <torch/cuda.h>
 
+#include <algorithm>
 #include <set>
+#include <stdexcept>
 
 #include "profkit/files.h"
 #include "profkit/json.h"
@@ -12,6 +14,7 @@ namespace profkit {
 namespace {
 
 using torch::profiler::impl::ActivityType;
+using torch::profiler::impl::ExperimentalConfig;
 using torch::profiler::impl::ProfilerConfig;
 using torch::profiler::impl::ProfilerState;
 
@@ -21,8 +24,11 @@ std::int64_t nanoseconds(WallclockScopes::Clock::duration duration) {
 
 }  // namespace
 
-TorchScopes::TorchScopes() {
-    const ProfilerConfig config(ProfilerState::KINETO, /*report_input_shapes=*/true, /*profile_memory=*/true);
+TorchScopes::TorchScopes(bool all_threads) {
+    ExperimentalConfig experimental;
+    experimental.profile_all_threads = all_threads;
+    const ProfilerConfig config(ProfilerState::KINETO, /*report_input_shapes=*/true, /*profile_memory=*/true,
+                                /*with_stack=*/false, /*with_flops=*/false, /*with_modules=*/false, experimental);
     std::set<ActivityType> activities{ActivityType::CPU};
     if (torch::cuda::is_available()) {
         activities.insert(ActivityType::CUDA);
@@ -44,11 +50,19 @@ void TorchScopes::enter(std::string_view name) {
     }
 }
 
-void TorchScopes::leave() { records_.pop_back(); }
+void TorchScopes::leave() {
+    // A region that starts anew inside a scope does not know it.
+    if (!records_.empty()) {
+        records_.pop_back();
+    }
+}
 
 void TorchScopes::finish(const std::filesystem::path& artefact) {
     recording_ = false;
     const auto trace = torch::autograd::profiler::disableProfiler();
+    if (trace->events().empty()) {
+        throw std::runtime_error("PyTorch Profiler recorded no operator");
+    }
     // Kineto only logs that it cannot open its file, so the attempt is made here first.
     write_file(artefact, "");
     trace->save(artefact.string());
@@ -63,6 +77,9 @@ void WallclockScopes::enter(std::string_view name) {
 
 void WallclockScopes::leave() {
     const auto end = Clock::now();
+    if (open_.empty()) {
+        return;  // entered before the region started anew
+    }
     auto& row = rows_[open_.back()];
     row.duration = end - row.start;
     open_.pop_back();
@@ -70,7 +87,11 @@ void WallclockScopes::leave() {
 
 void WallclockScopes::finish(const std::filesystem::path& artefact) {
     Json::Array names, depths, starts, durations;
-    for (const auto& row : rows_) {
+    for (std::size_t index = 0; index < rows_.size(); ++index) {
+        if (std::ranges::find(open_, index) != open_.end()) {
+            continue;  // a scope that the region ended in has no duration
+        }
+        const auto& row = rows_[index];
         names.emplace_back(row.name);
         depths.emplace_back(row.depth);
         starts.emplace_back(nanoseconds(row.start.time_since_epoch()));

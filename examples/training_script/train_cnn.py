@@ -1,7 +1,7 @@
 """A small network on digits, as anyone would write it; nothing here knows of profkit.
 
-    python train_cnn.py --steps 200 --workers 2
-    profkit record --tool torch -o mine.json -- python train_cnn.py --steps 200 --workers 2
+python train_cnn.py --steps 200 --workers 2
+profkit record --tool torch -o mine.json -- python train_cnn.py --steps 200 --workers 2
 """
 
 import argparse

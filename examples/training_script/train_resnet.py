@@ -1,7 +1,7 @@
 """A small residual network in `nn.Sequential` blocks, as anyone would write it; nothing here knows of profkit.
 
-    python train_resnet.py --steps 30
-    profkit record --tool py-spy --steps 20 -o mine.json -- python train_resnet.py --steps 30
+python train_resnet.py --steps 30
+profkit record --tool py-spy --steps 20 -o mine.json -- python train_resnet.py --steps 30
 """
 
 import argparse

@@ -260,6 +260,18 @@ def _start_ns(events: Sequence[AnyEvent]) -> Ints:
     if isinstance(events[-1], Event):  # once exact, always exact
         return _ns(np.array([event.ts for event in events], np.float64))
     texts = [bytes(event.ts).decode() or "-1" if isinstance(event, ExactEvent) else repr(event.ts) for event in events]
+    return exact_ns(texts)
+
+
+def exact_ns(texts: Sequence[str]) -> Ints:
+    """Nanoseconds of microseconds that are written in decimal, exactly.
+
+    Args:
+        texts: JSON numbers, perhaps in quotes, shape (rows,).
+
+    Raises:
+        decimal.InvalidOperation: one of them is no number.
+    """
     try:
         # A decimal with three digits after the point is stored as the integer number of thousandths.
         decimals = strings(texts).cast(pa.decimal128(30, 3))

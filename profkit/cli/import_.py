@@ -20,7 +20,7 @@ def command(
     as_json: Annotated[bool, Option("--json", help="print what was read as JSON")] = False,
 ) -> None:
     """Read the artefact of a tool into a profile."""
-    from profkit.loader import load
+    from profkit.loader import load, located
     from profkit.views.output import check_overwrite, print_json, print_view
     from profkit.views.progress import progress
     from profkit.views.show import imported_json, imported_view
@@ -28,7 +28,7 @@ def command(
     check_overwrite(output, force)
     with progress() as say:
         say(f"reading {file.name}")
-        profile = load(file)
+        profile = located(load(file), file, output)
     profile.write(output)
     if as_json:
         print_json(imported_json(profile, output))

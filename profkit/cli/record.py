@@ -59,7 +59,7 @@ def command(
         bool,
         Option(
             "--twice",
-            help="run it without the tool first, to know the tool's slowdown where its own steps do not tell (callgrind)",
+            help="run it without the tool first, for the slowdown (callgrind: else unknown)",
             rich_help_panel=YOURS,
         ),
     ] = False,
@@ -112,6 +112,7 @@ def command(
 
     from profkit.cli import PassedOn
     from profkit.implementations import Implementation
+    from profkit.loader import located
     from profkit.measure import Request, default_course, record
     from profkit.options import parse_options
     from profkit.own_program import OwnRequest, record_program
@@ -163,7 +164,7 @@ def command(
             profile, directory = record(request, runs, say)
         exit_code = 0
     if output:
-        profile.write(output)
+        located(profile, directory, output).write(output)
     if as_json:
         print_json(recorded_json(profile, directory, output, exit_code))
     else:

@@ -211,12 +211,11 @@ class Session:
     def _report(self) -> None:
         """Tell the recorder how far it came: the file is whole whenever it is there."""
         body: dict[str, Any] = {
-            "process": os.getpid(),
-            "failure": self.failure,
-            "counted": self.counted,
+            "region": "steps",
+            "reason": self.failure,
             "by_marks": self.by_marks,
             "warmup_ns": self.warmup_ns,
-            "tool_step_ns": self.step_ns,
+            "step_ns": self.step_ns,
             "after_ns": self.after_ns,
             "complete": self.plan.steps is None or len(self.step_ns) >= self.plan.steps,
             **_facts(),

@@ -16,12 +16,12 @@ from profkit.artefact import open_artefact
 from profkit.chrome_trace.chunks import TraceReader
 from profkit.chrome_trace.events import EventColumns
 from profkit.chrome_trace.records import records
+from profkit.chrome_trace.writers import by_torch
 from profkit.errors import InputError
 from profkit.importers import Importer
 from profkit.profile import Recording
 from profkit.run import Run
 
-_BARE_LIST_MARKS = (b'"cpu_op"', b'"CPU functions"', b'"python_function"', b'"user_annotation"', b'"gpu_memcpy"')
 _PYTHON_KEYS = ("trace_id", "record_shapes", "with_stack", "with_flops", "with_modules", "profile_memory")
 _VERSION_KEYS = {
     "pytorch_version": "torch",
@@ -37,12 +37,7 @@ _VERSION_KEYS = {
 
 def sniff(head: bytes) -> bool:
     """Whether a file that begins so is a torch trace."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"["):
-        return any(mark in text for mark in _BARE_LIST_MARKS)
-    return text.startswith(b"{") and any(
-        key in text for key in (b'"traceEvents"', b'"schemaVersion"', b'"deviceProperties"')
-    )
+    return by_torch(head)
 
 
 def load(path: Path) -> Recording:

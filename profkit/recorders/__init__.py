@@ -50,7 +50,7 @@ class Recorder:
         artefact: name of the tool's raw file in the run directory; `{option}` stands for a setting.
         format: importer that reads it.
         wrap: from (command of the program, artefact, settings) to the command to start.
-        settle: once the program has ended, give the artefact its name; what is to be kept of that in the run's settings.
+        settle: once the program has ended, give the artefact its name; what it says goes into `run.json`.
         programs: that are needed, each with how to get it.
         modules: of Python that are needed, each with how to get it.
         refuses: languages that it cannot record, each with the reason.

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from profkit.viewers import Shown, Viewer
 
 
-def opened_view(viewer: Viewer, shown: Shown) -> RenderableType:
-    """Where to look, never broken over lines, so that it can be clicked or copied."""
+def opened_lines(viewer: Viewer, shown: Shown) -> list[str]:
+    """Where to look; the address stays in one piece, however long, so that it can be clicked or copied."""
     lines = [f"{viewer.name}: {shown.address}"]
     lines += [f"file: {shown.file}"] if shown.file else []
     lines += ["Ctrl-C ends it"] if shown.wait else []
-    return Group(*(Text(line, no_wrap=True, overflow="ignore") for line in lines))
+    return lines
 
 
 def opened_json(viewer: Viewer, shown: Shown) -> dict[str, Any]:

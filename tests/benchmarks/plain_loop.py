@@ -1,6 +1,7 @@
 """The network of the workload mnist_cnn, trained as one would write it by hand: twin of `cpp/tests/plain.cpp`.
 
-Takes batch size, steps, warm-up and threads; prints the time of each step as a line of JSON.
+Takes batch size, steps, warm-up and threads, and perhaps a trace that PyTorch Profiler is to write of the steps; prints
+the time of each step as a line of JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ BATCHES = 4
 
 
 def main() -> None:
-    batch_size, steps, warmup, threads = map(int, sys.argv[1:])
+    batch_size, steps, warmup, threads = map(int, sys.argv[1:5])
+    traces = sys.argv[5:]
+    profiler = torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True, profile_memory=True
+    )
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     images = torch.randint(0, 256, (BATCHES * batch_size, 1, 28, 28), dtype=torch.uint8)
@@ -38,6 +43,8 @@ def main() -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
     times = []
     for step in range(warmup + steps):
+        if traces and step == warmup:
+            profiler.start()
         start = time.perf_counter_ns()
         first = step % BATCHES * batch_size
         rows = order[first : first + batch_size]
@@ -48,6 +55,9 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         times.append(time.perf_counter_ns() - start)
+    for trace in traces:
+        profiler.stop()
+        profiler.export_chrome_trace(trace)
     sys.stdout.write(json.dumps({"step_ns": times[warmup:]}))
 
 

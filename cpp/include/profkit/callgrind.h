@@ -19,7 +19,8 @@ namespace profkit {
 /// labels at the same cost. Collection is off while labels are made: a scope adds some forty instructions.
 ///
 /// Work done backward has no scope of its own: each layer remembers which autograd nodes were created in it, and while
-/// such a node runs its instructions go under that layer.
+/// such a node runs its instructions go under that layer. Outside every phase, layers count as forward and nodes as
+/// backward.
 class CallgrindScopes : public ScopeListener {
 public:
     /// Starts counting.

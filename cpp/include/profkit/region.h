@@ -13,6 +13,7 @@ namespace profkit {
 struct Tool {
     std::string name = "none";       ///< one of `tool_names()`
     std::filesystem::path artefact;  ///< file that a tool inside this process writes
+    bool all_threads = false;        ///< record what other threads than the region's do, where the tool can
 };
 
 /// Every tool there is, in alphabetical order.
@@ -40,6 +41,9 @@ public:
 
     /// Stops the tool. Where `close` was not called, an error is on its way: no artefact is written.
     ~Region();
+
+    /// From here on the tool hears of the scopes of the calling thread.
+    void attend() const { scope_listener = listener_.get(); }
 
     /// Stops the tool, then writes the artefact.
     ///

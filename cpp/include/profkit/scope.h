@@ -50,7 +50,8 @@ private:
     ScopeListener* before_;
 };
 
-/// A step, phase or layer, from here to the end of the block. Where nobody listens it costs a comparison.
+/// A step, phase or layer, from here to the end of the block. Where nobody listens it costs a comparison; where the
+/// region ended inside it, its end is told to nobody.
 class [[nodiscard]] Scope {
 public:
     explicit Scope(std::string_view name) : listener_(scope_listener) {
@@ -58,10 +59,17 @@ public:
             listener_->enter(name);
         }
     }
+
+    /// The two together are the name.
+    Scope(std::string_view kind, std::string_view name) : listener_(scope_listener) {
+        if (listener_ != nullptr) {
+            listener_->enter(std::string(kind).append(name));
+        }
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope() {
-        if (listener_ != nullptr) {
+        if (listener_ != nullptr && listener_ == scope_listener) {
             listener_->leave();
         }
     }
@@ -73,7 +81,8 @@ private:
 /// PyTorch Profiler with shapes and memory; scopes are its `user_annotation` rows.
 class TorchScopes : public ScopeListener {
 public:
-    TorchScopes();
+    /// @param all_threads whether threads are recorded that this one did not set to work.
+    explicit TorchScopes(bool all_threads);
     ~TorchScopes() override;
 
     void enter(std::string_view name) override;

@@ -1,0 +1,1 @@
+"""Checks: any module here may hold some, each a function under `@check`."""
