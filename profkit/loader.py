@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from profkit.aggregate import aggregate
@@ -25,6 +25,53 @@ class _Artefacts:
 
     files: tuple[Path, ...]
     run: Run | None
+
+
+@dataclass(frozen=True)
+class Read:
+    """What came of reading a file.
+
+    Attributes:
+        path: of the file.
+        profile: None where it cannot be read.
+        tool_totals: the tool's own totals, by its own names; empty where the file does not tell them.
+        error: why it cannot be read.
+    """
+
+    path: Path
+    profile: Profile | None = None
+    tool_totals: Mapping[str, int] = field(default_factory=dict)
+    error: InputError | None = None
+
+
+def read_all(paths: Sequence[Path], say: Callable[[str], None]) -> list[Read]:
+    """Read files one by one; one that cannot be read does not keep the others from it."""
+    results = []
+    for path in paths:
+        say(f"reading {path.name}")
+        try:
+            results.append(_read(path))
+        except InputError as error:
+            results.append(Read(path, error=error))
+    return results
+
+
+def require_read(results: Sequence[Read]) -> None:
+    """Check that every file was read.
+
+    Raises:
+        InputError: that of the first that was not.
+    """
+    for result in results:
+        if result.error:
+            raise result.error
+
+
+def _read(path: Path) -> Read:
+    if is_profile(read_head(path)):
+        return Read(path, read_profile(path))
+    read = _placed(_of_artefact(path))
+    return Read(path, aggregate(read), {name: total for one in read for name, total in one.tool_totals.items()})
 
 
 def load(path: Path) -> Profile:

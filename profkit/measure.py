@@ -29,6 +29,7 @@ from profkit.run_directory import (
     artefact_name,
     attaching,
     finish,
+    limit_s,
     period_ns,
     portable,
     run_directory,
@@ -86,6 +87,8 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
     """
     _check(request)
     settings = request.recorder.settings(request.settings)
+    if caution := request.recorder.caution(settings):
+        say(caution)
     say("preparing weights and batches")
     bundle = prepare(request.task)
     command = request.implementation.command(say)
@@ -189,7 +192,7 @@ def _run(
         lambda line: say(f"{title}: {line or 'starting'}"),
         environment=environment,
         attaching=attached,
-        limit_s=request.limit_s,
+        limit_s=limit_s(request.recorder, request.recorder.settings(request.settings), request.limit_s),
     )
 
 

@@ -35,6 +35,7 @@ from profkit.run_directory import (
     artefact_name,
     attaching,
     finish,
+    limit_s,
     period_ns,
     portable,
     run_directory,
@@ -129,6 +130,8 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         without = _without_tool(request, program, around, say) if request.twice else ()
         variables = around | _variables(request, program, request.recorder, artefact, report, Path(scratch), say)
         command = request.recorder.wrap(list(program.command), artefact, settings)
+        if caution := request.recorder.caution(settings):
+            say(caution)
         say(f"running {program.name} under {request.recorder.name}")
         with accompanied(attaching(request.recorder, settings, artefact), Path(scratch)) as companion:
             status = run_through(
@@ -136,7 +139,7 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
                 variables,
                 companion.attend if companion else nothing,
                 output=request.output,
-                limit_s=request.limit_s,
+                limit_s=limit_s(request.recorder, settings, request.limit_s),
             )
         said = _said(report)
         told = settle(request.recorder, settings, artefact)

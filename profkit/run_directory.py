@@ -91,6 +91,11 @@ def settle(recorder: Recorder, settings: Options, artefact: Path) -> dict[str, s
     return told
 
 
+def limit_s(recorder: Recorder, settings: Options, given: float | None) -> float | None:
+    """Time that a run may take [s]: what the user says, else the tool's own; None for any."""
+    return recorder.limit_s(settings) if given is None else given
+
+
 def period_ns(recorder: Recorder, settings: Options) -> int | None:
     """Time between two samples [ns]; None for a tool that takes none."""
     return recorder.period_ns(settings) if recorder.period_ns else None

@@ -62,6 +62,8 @@ class Recorder:
         attachment: how it is attached to the running program, where it is.
         options: that it takes: `--tool-option name=value`.
         conflict: from its settings to why they cannot be had together; None where they can.
+        caution: from its settings to a word on what they cost, empty for none.
+        limit_s: from its settings to the time that a run may take where nobody says [s]; None for any.
         period_ns: from its settings to the time between two samples [ns]; None where it takes none.
         environment: variables set for the program.
         version: command that prints the tool's version; None where it is torch's.
@@ -84,6 +86,8 @@ class Recorder:
     attachment: Attachment | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     conflict: Callable[[Options], str | None] = lambda _: None
+    caution: Callable[[Options], str] = lambda _: ""
+    limit_s: Callable[[Options], float | None] = lambda _: None
     period_ns: Callable[[Options], int] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     version: tuple[str, ...] | None = None

@@ -11,6 +11,12 @@ from profkit.recorders import Recorder
 CONFIGURATION = Path(__file__).with_name("scalene.yaml")
 """Scalene has no flag for memory without its GPU mode, which runs a PyTorch Profiler of its own for minutes."""
 
+MEMORY_LIMIT_S = 300.0
+MEMORY_CAUTION = (
+    "Scalene's memory mode replaces the allocator and takes several times as long; it is given "
+    f"{MEMORY_LIMIT_S:.0f} s (--time-limit)"
+)
+
 
 def wrap(command: list[str], artefact: Path, settings: Options) -> list[str]:
     """The program under Scalene, switched off until the region."""
@@ -34,6 +40,8 @@ SCALENE = Recorder(
         "memory": Option(False, "memory by line too: several times slower, and the program's allocator is Scalene's"),
         "period": Option(0.01, "seconds between two samples", least=0.0001),
     },
+    caution=lambda settings: MEMORY_CAUTION if settings["memory"] else "",
+    limit_s=lambda settings: MEMORY_LIMIT_S if settings["memory"] else None,
     period_ns=lambda settings: round(1e9 * float(settings["period"])),
     version=None,
 )

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from profkit.runner.attach import attach, detach
 from profkit.runner.scope import NO_SCOPES, CallgrindScopes, NamedFrames, Scopes, TorchScopes, WallclockScopes
@@ -82,11 +84,19 @@ def _py_spy_region(tool: Tool) -> Iterator[Scopes]:
         detach(tool.control)
 
 
+def _unless_saved(*words: object, sep: str = " ", end: str = "\n", file: TextIO | None = None, **_: object) -> None:
+    """Print what Scalene has to say, but not where its file lies: that would stand in the program's own output."""
+    text = sep.join(map(str, words)) + end
+    if "profile saved to" not in text:
+        (file or sys.stdout).write(text)
+
+
 @contextmanager
 def _scalene_region(_tool: Tool) -> Iterator[Scopes]:
     """Switch Scalene, which runs this program, on for the region."""
     from scalene import scalene_profiler
 
+    vars(scalene_profiler)["print"] = _unless_saved
     scalene_profiler.start()
     try:
         yield NamedFrames("<exec@profkit>")  # Scalene leaves out frames of other files that are none

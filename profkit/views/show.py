@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -103,27 +102,6 @@ def profile_json(profile: Profile, by: tuple[str, ...]) -> dict[str, Any]:
         "coverage": asdict(coverage(profile, is_host(profile))),
         "notes": list(profile.notes),
         "rows": [dict(zip(heads, row, strict=True)) for row in rows],
-    }
-
-
-def imported_view(profile: Profile, output: Path) -> RenderableType:
-    """What was recognised, what was left out, and where it went."""
-    lines = [title(profile.run), *(f"note: {note}" for note in profile.notes), coverage_line(profile)]
-    cost = format_cost(int(profile.cost().sum()), profile.unit)
-    lines.append(f"{profile.operators.num_rows} rows, {cost} ({profile.unit}) of self cost: {output}")
-    return Group(*(Text(line) for line in lines))
-
-
-def imported_json(profile: Profile, output: Path) -> dict[str, Any]:
-    """The same for programs."""
-    return {
-        "profile": str(output),
-        "format": profile.run.tool,
-        "rows": profile.operators.num_rows,
-        "unit": profile.unit,
-        "self_cost": int(profile.cost().sum()),
-        "coverage": asdict(coverage(profile, is_host(profile))),
-        "notes": list(profile.notes),
     }
 
 
