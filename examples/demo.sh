@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The main job, from nothing: the same network in Python, in C++ and in hand-written kernels, agreed, measured, recorded
-# under two tools, read and diffed.
+# under every tool, read and diffed; then a training script that knows nothing of profkit.
 # Results go to the directory given as the first argument (default: profkit-demo in the current directory).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 results=${1:-profkit-demo}
-source "$here/setup.sh" torch,numba # an argument, or it would see those of this script
+source "$here/setup.sh" torch,numba,samplers # an argument, or it would see those of this script
 mkdir -p "$results"
 
 run() {
@@ -14,6 +14,7 @@ run() {
     "$@"
 }
 
+run profkit doctor
 run profkit layers mnist_cnn
 run profkit agree --workload mnist_cnn,convnet --impl all --device cpu --batch-size 64
 run profkit bench --workload mnist_cnn --impl all --batch-size 64,256 --epochs 2 -o "$results/bench"
@@ -28,6 +29,17 @@ for implementation in pytorch libtorch; do
     record "$implementation" callgrind
 done
 
+record pytorch py-spy
+record pytorch scalene
+for tool in torch py-spy scalene callgrind; do
+    run profkit show "$results/pytorch-$tool.json" --by layer
+done
+
 run profkit diff "$results/pytorch-torch.json" "$results/libtorch-torch.json"
 run profkit diff "$results/pytorch-torch.json" "$results/numba-torch.json" --by category
 run profkit diff "$results/pytorch-callgrind.json" "$results/libtorch-callgrind.json"
+
+run profkit record --tool torch --runs "$results/runs" --force -o "$results/script.json" \
+    -- python "$here/training_script/train_resnet.py" --steps 45
+run profkit show "$results/script.json" --by layer
+run profkit export "$results/script.json" --to speedscope --force -o "$results/script.speedscope.json"

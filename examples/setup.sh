@@ -1,8 +1,8 @@
 # Sourced by demo.sh and tests/run.sh: what a fresh Debian or Ubuntu lacks is installed, and the virtual environment is on PATH.
-# Usage: source examples/setup.sh [EXTRAS]   (extras of the package, such as test; default: torch,numba)
+# Usage: source examples/setup.sh [EXTRAS]   (extras of the package, such as test; default: torch,numba,samplers)
 
 profkit_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-profkit_extra=${1:-torch,numba}
+profkit_extra=${1:-torch,numba,samplers}
 
 # Debian's packages, only those that are missing, and only where this user may install them.
 profkit_need() { # PROGRAM PACKAGE
@@ -14,6 +14,11 @@ profkit_need cmake cmake
 profkit_need c++ g++
 profkit_need make make
 profkit_need git git
+if [ "$profkit_extra" = test ]; then # the viewers are opened in a real browser
+    profkit_need chromium chromium
+    profkit_need chromedriver chromium-driver
+    profkit_need npm npm
+fi
 profkit_python=${PYTHON:-$(command -v python3 || echo python3)}
 profkit_need "$profkit_python" python3
 if ! "$profkit_python" - 2>/dev/null <<'PYTHON'

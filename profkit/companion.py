@@ -70,6 +70,9 @@ class Companion:
             self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.failure = ProgramError(f"{self._name()} did not end within {_PATIENCE_S:.0f} s", "try it again")
+        if self._process.returncode and not self.failure:
+            outcome = f"ended with status {self._process.returncode} while it recorded"
+            self.failure = ProgramError(f"{self._name()} {outcome}: {self._last_words()}", "nothing of it can be kept")
 
     def close(self) -> None:
         """Leave no process behind."""
@@ -102,8 +105,11 @@ class Companion:
     def _refused(self) -> ProgramError:
         words = self.said()
         hint = next((hint for mark, hint in self.attaching.refusals.items() if mark in words), "its own words say why")
-        lines = [line.strip() for line in words.splitlines() if line.strip()]
-        return ProgramError(f"{self._name()} cannot be attached: {' '.join(lines)[-300:] or 'it said nothing'}", hint)
+        return ProgramError(f"{self._name()} cannot be attached: {self._last_words()}", hint)
+
+    def _last_words(self) -> str:
+        words = self.said().partition("Stack backtrace:")[0]
+        return " ".join(words.split())[-300:] or "it said nothing"
 
     def _answer(self, request: str, words: str) -> None:
         self._answered.add(request)

@@ -252,7 +252,8 @@ def _imports_profkit() -> bool:
         for name, module in list(sys.modules.items())
         if not name.startswith(("profkit", "sitecustomize"))
         for value in list(getattr(module, "__dict__", {}).values())
-        if isinstance(value, ModuleType | FunctionType)
+        if type(value)
+        in (ModuleType, FunctionType)  # the class that others claim to have may warn when it is asked for
     )
 
 

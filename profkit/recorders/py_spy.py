@@ -65,6 +65,7 @@ PY_SPY = Recorder(
         refusals={
             "Permission": _FORBIDDEN,
             "EPERM": _FORBIDDEN,
+            "No python processes found": _FORBIDDEN,
             "Unsupported version": "a newer py-spy: pip install -U py-spy",
         },
         counts=counts,
