@@ -92,7 +92,6 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
     say("preparing weights and batches")
     bundle = prepare(request.task)
     command = request.implementation.command(say)
-    extension = _extension(request, say)
     course = request.course
     agreement = (
         agreement_of(request.implementation, bundle, course.threads, say, course.device) if request.agree else None
@@ -100,27 +99,38 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
     parts = (request.task.workload.name, request.implementation.name, request.recorder.name)
     with run_directory(runs, parts) as (directory, final):
         without = _run(request, command, bundle, "without the tool", say, untooled=True)
-        reports, artefacts = [], []
-        for repeat in range(request.repeats):
-            artefact = directory / artefact_name(request.recorder, settings, repeat, request.repeats)
-            title = f"under {request.recorder.name}" + (
-                f" {repeat + 1}/{request.repeats}" if request.repeats > 1 else ""
-            )
-            wrapped = [*request.recorder.wrap(command, artefact, settings), *_flags(request.recorder, artefact)]
-            attached = attaching(request.recorder, settings, artefact)
-            reports.append(_run(request, [*wrapped, *extension], bundle, title, say, attached=attached))
-            told = settle(request.recorder, settings, artefact)
-            artefacts.append(artefact)
+        under = [_under_tool(request, command, bundle, directory, repeat, say) for repeat in range(request.repeats)]
         run = replace(
-            _provenance(request, bundle, without, reports),
+            _provenance(request, bundle, without, [recorded.report for recorded in under]),
             command=portable([*command, "--bundle", str(bundle.path), *course.flags()]),
             sampling_period_ns=period_ns(request.recorder, settings),
             agreement=agreement,
         )
-        run.settings.update(told)
+        run.settings.update(under[0].settings)
         say("reading the artefact")
-        profile = finish(directory, run, artefacts)
+        profile = finish(directory, run, [recorded.artefact for recorded in under])
     return profile, final
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """One run of the program under the tool: its report, the tool's artefact, and what the tool said of itself."""
+
+    report: dict[str, Any]
+    artefact: Path
+    settings: dict[str, str]
+
+
+def _under_tool(
+    request: Request, command: list[str], bundle: Bundle, directory: Path, repeat: int, say: Say
+) -> _Recorded:
+    """Run the program under the tool."""
+    recorder, settings = request.recorder, request.recorder.settings(request.settings)
+    artefact = directory / artefact_name(recorder, settings, repeat, request.repeats)
+    title = f"under {recorder.name}" + (f" {repeat + 1}/{request.repeats}" if request.repeats > 1 else "")
+    wrapped = [*recorder.wrap(command, artefact, settings), *_flags(recorder, artefact), *_extension(request, say)]
+    report = _run(request, wrapped, bundle, title, say, attached=attaching(recorder, settings, artefact))
+    return _Recorded(report, artefact, settle(recorder, settings, artefact))
 
 
 def default_course(recorder: Recorder, task: Task, course: Course) -> Course:

@@ -133,14 +133,7 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         if caution := request.recorder.caution(settings):
             say(caution)
         say(f"running {program.name} under {request.recorder.name}")
-        with accompanied(attaching(request.recorder, settings, artefact), Path(scratch)) as companion:
-            status = run_through(
-                command,
-                variables,
-                companion.attend if companion else nothing,
-                output=request.output,
-                limit_s=limit_s(request.recorder, settings, request.limit_s),
-            )
+        status = _run_once(request, settings, command, variables, artefact, Path(scratch))
         said = _said(report)
         told = settle(request.recorder, settings, artefact)
         _require_recorded(request, program, said, artefact, Path(scratch), status)
@@ -154,6 +147,29 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         say("reading the artefact")
         profile = finish(directory, run, [artefact])
     return Outcome(profile, final, _as_shell(status))
+
+
+def _run_once(
+    request: OwnRequest,
+    settings: Options,
+    command: list[str],
+    variables: Mapping[str, str],
+    artefact: Path,
+    control: Path,
+) -> int:
+    """Run the program under the tool; returns its exit status.
+
+    Raises:
+        ProgramError: the tool could not be attached, or ended by itself.
+    """
+    with accompanied(attaching(request.recorder, settings, artefact), control) as companion:
+        return run_through(
+            command,
+            variables,
+            companion.attend if companion else nothing,
+            output=request.output,
+            limit_s=limit_s(request.recorder, settings, request.limit_s),
+        )
 
 
 def _check(request: OwnRequest, program: Program) -> None:

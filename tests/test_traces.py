@@ -23,8 +23,8 @@ def name_of(run: Path) -> str:
 
 
 def test_there_is_one_of_each_implementation_under_each_tool() -> None:
-    expected = [f"mnist_cnn/{who}/{tool}" for who in ("libtorch", "pytorch") for tool in ("callgrind", "torch")]
-    assert [name_of(run) for run in RUNS] == expected
+    tools = {"libtorch": ("callgrind", "torch"), "pytorch": ("callgrind", "py-spy", "scalene", "torch")}
+    assert [name_of(run) for run in RUNS] == [f"mnist_cnn/{who}/{tool}" for who in tools for tool in tools[who]]
 
 
 @pytest.mark.parametrize("directory", RUNS, ids=name_of)
@@ -68,3 +68,11 @@ def test_python_pays_for_python_and_the_kernels_are_the_same() -> None:
     rows = {row.key[0]: row for row in diff(python, cpp, ("category",)).rows}
     assert rows["kernel"].candidate == pytest.approx(rows["kernel"].baseline, rel=1e-3)
     assert rows["interpreter"].verdict == rows["binding"].verdict == "only in baseline"
+
+
+@pytest.mark.parametrize("tool", ["py-spy", "scalene"])
+def test_samplers_see_the_layers_that_take_the_time(tool: str) -> None:
+    """The three layers with the most work of the forward pass are the three that are sampled most."""
+    summary = summarise(load(TRACES / "mnist_cnn/pytorch" / tool / "profile.json"), ["layer", "phase"])
+    forward = [layer for layer, phase in summary.keys if layer and phase == "forward"]
+    assert set(forward[:3]) == {"conv1", "conv2", "pool1"}

@@ -101,7 +101,7 @@ def _listen_to_modules(session: Session, optimizers: list[type]) -> None:
     def outermost(module: Any, *args: Any, **kwargs: Any) -> Any:
         paths.add(module)
         if next(module.parameters(), None) is not None:
-            started = session.counted or bool(network)
+            started = session.report.counted or bool(network)
             network[:] = network or [id(module)]
             if not session.begin():
                 return original(module, *args, **kwargs)

@@ -105,9 +105,13 @@ class Recorder:
 
     def missing(self) -> dict[str, str]:
         """What it needs and does not find here, each with how to get it; the modules in this interpreter."""
-        programs = {f"'{name}' on PATH": hint for name, hint in self.programs.items() if find_program(name) is None}
+        programs = {
+            f"'{name}', which is not on PATH": hint
+            for name, hint in self.programs.items()
+            if find_program(name) is None
+        }
         return programs | {
-            f"the Python package {name}": hint
+            f"the Python package {name}, which is not installed": hint
             for name, hint in self.modules.items()
             if importlib.util.find_spec(name) is None
         }
@@ -134,4 +138,4 @@ def require(recorder: Recorder) -> None:
         MissingToolError: it lacks a program or a Python package.
     """
     for what, hint in recorder.missing().items():
-        raise MissingToolError(f"{recorder.name} needs {what}, and there is none", f"{hint}; then profkit doctor")
+        raise MissingToolError(f"{recorder.name} needs {what}", f"{hint}; then profkit doctor")

@@ -69,8 +69,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], 
     """The examples' recordings by tool and script, each made once."""
     made: dict[tuple[str, Path], Recorded] = {}
     few = {"callgrind": ("--steps", 1, "--warmup", 1, "--stop")}
-    sizes = {TRAIN_CNN: ("--steps", 60, "--workers", 2), TRAIN_RESNET: ("--steps", 30, "--batch-size", 4)}
-    lengths = {TRAIN_CNN: ("--steps", 40), TRAIN_RESNET: ("--steps", 20)}
+    sizes = {TRAIN_CNN: ("--steps", 120, "--workers", 2), TRAIN_RESNET: ("--steps", 30, "--batch-size", 4)}
+    lengths = {TRAIN_CNN: ("--steps", 90), TRAIN_RESNET: ("--steps", 20)}
 
     def get(tool: str, script: Path) -> Recorded:
         if (tool, script) not in made:

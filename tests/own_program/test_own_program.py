@@ -244,6 +244,7 @@ def test_the_layers_of_a_script_that_knows_nothing_are_seen_by_every_tool(
     if tool in ("torch", "callgrind"):
         assert LAYERS[script] <= seen
     else:
-        assert "conv1" in seen  # a sampler need not meet the small ones
-    assert {"forward", "backward", "optimizer"} <= set(frame["phase"].dropna())
+        assert any(layer.rpartition(".")[2].startswith("conv") for layer in seen)  # a sampler need not meet them all
+    phases = {"forward", "backward", "optimizer"} if tool in ("torch", "callgrind") else {"forward", "backward"}
+    assert phases <= set(frame["phase"].dropna())
     assert "loss" in done.stdout or tool == "callgrind"

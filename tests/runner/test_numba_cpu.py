@@ -18,7 +18,7 @@ from profkit.runner.engine import Choices, Engine, UnsupportedError
 from profkit.runner.layers import build_layer
 from profkit.runner.numba_cpu import convolution, elementwise, linear, losses, normalization, optimizers, pooling
 from profkit.runner.numba_engine import ENGINE
-from profkit.runner.scope import NO_SCOPES
+from profkit.runner.scope import NO_SCOPES, Scopes
 from profkit.runner.torch_engine import TorchEngine
 from profkit.spec import Layer, Network, Workload
 
@@ -264,7 +264,7 @@ def test_a_loss_that_is_no_number_stays_none() -> None:
     assert math.isnan(loss)
 
 
-class Listener:
+class Listener(Scopes):
     """Scopes that are written down as paths."""
 
     layers = True
