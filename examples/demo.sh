@@ -31,9 +31,7 @@ done
 
 record pytorch py-spy
 record pytorch scalene
-for tool in torch py-spy scalene callgrind; do
-    run profkit show "$results/pytorch-$tool.json" --by layer
-done
+run profkit show "$results"/pytorch-{torch,py-spy,scalene,callgrind}.json --by layer
 
 run profkit diff "$results/pytorch-torch.json" "$results/libtorch-torch.json"
 run profkit diff "$results/pytorch-torch.json" "$results/numba-torch.json" --by category

@@ -175,6 +175,25 @@ def test_children_of_the_program_are_left_alone(recorded: Record, tmp_path: Path
     assert done.profile.run.steps == 6
 
 
+def test_what_the_program_leaves_in_the_background_stays(recorded: Record, tmp_path: Path) -> None:
+    body = (
+        "import subprocess\n"
+        "quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "print(subprocess.Popen(['sleep', '600'], start_new_session=True, **quiet).pid)\n"
+        "train(6)"
+    )
+    done = recorded("--steps", 2, "--", PYTHON, write(tmp_path, body))
+    daemon = psutil.Process(int(done.stdout))
+    assert daemon.name() == "sleep"
+    daemon.kill()
+
+
+def test_a_program_that_takes_too_long_is_asked_to_end(recorded: Record, tmp_path: Path) -> None:
+    script = write(tmp_path, "train(6)\nimport time\ntime.sleep(600)")
+    done = recorded("--time-limit", 15, "--steps", 50, "--", PYTHON, script)
+    assert (done.exit_code, done.profile.run.steps) == (143, 3)
+
+
 def test_interrupting_ends_the_program_and_keeps_what_was_recorded(tmp_path: Path) -> None:
     script = write(tmp_path, "print('begun', flush=True)\ntrain(10**9)")
     command = [PYTHON, "-m", "profkit", "record", "--steps", "1000000", "--", PYTHON, str(script)]
