@@ -13,10 +13,10 @@ from profkit.exporters import Exporter, Material, write_file
 from profkit.flame_graph.places import of_profile, of_recordings
 from profkit.loader import artefacts, load, recordings, sniff
 from profkit.profile import is_profile, read_profile
+from profkit.run import PROFILE_FILE
 from profkit.viewers import Request
 from profkit.write import whole_directory
 
-PROFILE_FILE = "profile.json"
 FIRST_PORT, LAST_PORT = 1024, 65535
 
 

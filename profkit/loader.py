@@ -14,9 +14,7 @@ from profkit.importers import Importer
 from profkit.layers import place
 from profkit.profile import Profile, Recording, is_profile, read_profile
 from profkit.registry import discover
-from profkit.run import Run, decode
-
-_RUN_FILE = "run.json"
+from profkit.run import RUN_FILE, Run, decode
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _of(path: Path) -> _Artefacts:
 
 
 def _of_artefact(path: Path) -> _Artefacts:
-    about = path.parent / _RUN_FILE
+    about = path.parent / RUN_FILE
     if about.is_file():
         run = _read_run(path.parent)
         if path.name in run.artefacts and len(run.artefacts) == 1:
@@ -174,7 +172,7 @@ def _of_run(directory: Path) -> _Artefacts:
 
 
 def _read_run(directory: Path) -> Run:
-    about = directory / _RUN_FILE
+    about = directory / RUN_FILE
     try:
         data = about.read_bytes()
     except OSError as error:

@@ -13,6 +13,9 @@ from profkit.machine import Machine
 
 T = TypeVar("T")
 
+RUN_FILE, PROFILE_FILE = "run.json", "profile.json"
+"""What a run directory holds beside the artefacts."""
+
 
 @dataclass(frozen=True)
 class Agreement:

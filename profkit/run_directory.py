@@ -21,10 +21,8 @@ from profkit.loader import load_run
 from profkit.options import Options
 from profkit.profile import Profile
 from profkit.recorders import Recorder
-from profkit.run import Run
+from profkit.run import PROFILE_FILE, RUN_FILE, Run
 from profkit.write import whole_directory, write_whole
-
-RUN_FILE, PROFILE_FILE = "run.json", "profile.json"
 
 
 @contextmanager

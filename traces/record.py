@@ -20,10 +20,13 @@ from profkit.loader import load_run
 from profkit.programs import Course
 from profkit.recorders import Recorder
 from profkit.registry import find
-from profkit.run_directory import PROFILE_FILE, RUN_FILE
+from profkit.run import PROFILE_FILE, RUN_FILE
 
 TRACES = Path(__file__).parent
-STEPS = {"pytorch": {"torch": 2, "callgrind": 2, "py-spy": 400, "scalene": 400}, "libtorch": {"torch": 2, "callgrind": 2}}
+STEPS = {
+    "pytorch": {"torch": 2, "callgrind": 2, "py-spy": 400, "scalene": 400},
+    "libtorch": {"torch": 2, "callgrind": 2},
+}
 """Steps of eight samples by implementation and tool: a sampler needs many to see anything."""
 
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from profkit.profile import Profile
-from profkit.run_directory import PROFILE_FILE
+from profkit.run import PROFILE_FILE
 from profkit.views.run import agreement_line, name, title
 from profkit.views.show import coverage_line
 
