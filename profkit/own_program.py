@@ -141,6 +141,8 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
             say(f"{program.name} has no steps that can be seen: it is recorded from its main function on")
         elif not said.get("complete", True):
             say(f"{program.name} ended after {len(said['step_ns'])} of {request.steps} steps")
+        if request.recorder.always_slow and not request.twice:
+            say("the slowdown by the tool is not measured; --twice runs the program without it first")
         run = _run(request, program, said)
         run = replace(run, step_ns=without or run.step_ns)
         run.settings.update(told)

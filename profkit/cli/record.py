@@ -26,7 +26,7 @@ def command(
     context: Context,
     program: Annotated[
         list[str] | None,
-        Argument(metavar="[-- PROGRAM ARGS...]", help="your own program, in place of a network of profkit"),
+        Argument(metavar="-- PROGRAM ARGS", help="your own program, in place of a network of profkit"),
     ] = None,
     tool: Annotated[str, Option(help="torch, py-spy, scalene, callgrind or wallclock", rich_help_panel=HOW)] = "torch",
     tool_option: Annotated[

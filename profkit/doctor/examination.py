@@ -104,9 +104,7 @@ def _checks() -> list[Check]:
 
 def _tool(recorder: Recorder, thorough: bool) -> Tool:
     if lacks := recorder.missing():
-        return Tool(
-            recorder, None, f"needs {' and '.join(lacks)}, and there is none", tuple(dict.fromkeys(lacks.values()))
-        )
+        return Tool(recorder, None, f"needs {' and '.join(lacks)}", tuple(dict.fromkeys(lacks.values())))
     trial = tried(recorder, thorough=thorough)
     if trial is None:
         return Tool(recorder, _version(recorder), None)

@@ -141,7 +141,7 @@ def test_what_is_not_on_path_is_missing_with_how_to_get_it(bare: Body) -> None:
 
 def test_without_a_compiler_and_valgrind_the_matrix_says_so(bare: Body) -> None:
     matrix = bare["matrix"]
-    assert matrix["callgrind"]["python program"]["reason"] == "callgrind: needs 'valgrind' on PATH, and there is none"
+    assert matrix["callgrind"]["python program"]["reason"] == "callgrind: needs 'valgrind', which is not on PATH"
     assert matrix["torch"]["libtorch"]["reason"] == "libtorch: no 'c++' or 'g++' or 'clang++' on PATH"
     assert "include profkit/profkit.h" in matrix["torch"]["c++ program"]["reason"]
     assert matrix["torch"]["pytorch"] == {"works": True, "reason": None}
@@ -191,7 +191,7 @@ def test_tables_fit_eighty_columns_and_strictness_is_an_exit_code(tmp_path: Path
     assert max(map(len, lines)) <= 80
     words = [" ".join(line.split()) for line in lines]
     assert "callgrind no 1 no 1 no 1 no 1 no 1" in words
-    assert "1 callgrind: needs 'valgrind' on PATH, and there is none" in words
+    assert "1 callgrind: needs 'valgrind', which is not on PATH" in words
     assert "-> apt-get install valgrind" in words
     assert words[-1].startswith("Missing here: ") or words[-2].startswith("Missing here: ")
 
