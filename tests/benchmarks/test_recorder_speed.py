@@ -23,7 +23,7 @@ from profkit.commands import find_program
 from tests.benchmarks.test_runner_speed import ratios
 
 LOOP = Path(__file__).with_name("plain_loop.py")
-LENGTHS = {"torch": (512, 30, 5), "py-spy": (512, 100, 5), "scalene": (512, 100, 5), "callgrind": (512, 1, 1)}
+LENGTHS = {"torch": (512, 30, 5), "py-spy": (512, 100, 5), "scalene": (512, 100, 5), "callgrind": (64, 2, 1)}
 """Batch size, steps and warm-up: an instruction counter makes a step hundreds of times slower."""
 
 
