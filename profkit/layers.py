@@ -80,7 +80,8 @@ def _from_labels(records: pa.Table) -> tuple[dict[str, Any], int]:
 
 def _from_forest(records: pa.Table) -> tuple[dict[str, Any], int]:
     """Layer, phase and step from the scopes around each record, or around the record that launched it."""
-    name, names = to_codes(records["symbol"])
+    name, known = to_codes(records["symbol"])
+    names = [*known, ""]  # where a record without a symbol, whose code is -1, finds nothing
     link = _links(records)
     start = to_integers(records["start_ns"])
     step, steps = _steps(records, name, names, link, start)

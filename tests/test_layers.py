@@ -223,6 +223,20 @@ def test_labels_of_parts_are_read() -> None:
     assert place(recording(rows)).run.steps == 2
 
 
+def test_a_record_without_a_symbol_lies_where_its_caller_lies() -> None:
+    """Its code is none of a name: in particular not that of the last one, which opens a layer here."""
+    rows = [
+        {"symbol": "layer/conv1", "kind": "scope"},
+        {"symbol": None, "parent": 0},
+        {"symbol": "phase/backward", "kind": "scope"},
+        {"symbol": None, "parent": 2},
+        {"symbol": None},
+        {"symbol": "layer/fc", "kind": "scope"},
+    ]
+    expected = [("conv1", "forward"), ("conv1", "forward"), (None, "backward"), (None, "backward"), (None, None)]
+    assert placed(rows, "layer", "phase")[:5] == expected
+
+
 def test_a_recording_without_any_mark_is_left_as_it_is() -> None:
     before = recording([{"symbol": "aten::a"}, {"symbol": "aten::b", "parent": 0}])
     assert place(before).records.equals(before.records)
