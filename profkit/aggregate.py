@@ -159,7 +159,12 @@ def _file_names(paths: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(paths, "(?s)^.*/", "")
 
 
-_PLAIN = {"symbol": _plain_symbols, "library": _file_names}
+def _within_packages(paths: pa.Array) -> pa.Array:
+    """Files of installed packages and of Python itself from the package on, wherever they are installed."""
+    return pc.replace_substring_regex(paths, r"(?s)^.*/(?:(?:site|dist)-packages|lib/python\d+\.\d+)/", "")
+
+
+_PLAIN = {"symbol": _plain_symbols, "library": _file_names, "file": _within_packages}
 """What differs from one run or machine to the next goes, so that rows of two profiles can be aligned."""
 
 

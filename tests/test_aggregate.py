@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,20 @@ def op(name: str, **values: Any) -> dict[str, Any]:
 
 def table(profile: Profile, *columns: str) -> list[tuple[Any, ...]]:
     return list(zip(*(profile.operators[column].to_pylist() for column in columns), strict=True))
+
+
+def test_files_of_packages_and_of_python_are_named_from_the_package_on() -> None:
+    names = {
+        "/home/a/.venv/lib/python3.11/site-packages/torch/_ops.py": "torch/_ops.py",
+        "/usr/lib/python3/dist-packages/torch/_ops.py": "torch/_ops.py",
+        "/usr/local/lib/python3.12/threading.py": "threading.py",
+        "/home/a/train.py": "/home/a/train.py",
+    }
+    recording = forest([op("aten::add", kind="python", self=10, layer=str(index)) for index in range(len(names))])
+    records = recording.records
+    column = pa.array(list(names)).cast(records.schema.field("file").type)
+    placed = records.set_column(records.schema.get_field_index("file"), records.schema.field("file"), column)
+    assert aggregate([replace(recording, records=placed)]).operators["file"].to_pylist() == list(names.values())
 
 
 def test_rows_of_one_place_and_operator_are_summed() -> None:

@@ -70,6 +70,12 @@ def test_python_pays_for_python_and_the_kernels_are_the_same() -> None:
     assert rows["interpreter"].verdict == rows["binding"].verdict == "only in baseline"
 
 
+@pytest.mark.parametrize("directory", RUNS, ids=name_of)
+def test_no_row_says_where_packages_are_installed(directory: Path) -> None:
+    files = {file for file in load(directory / "profile.json").operators["file"].to_pylist() if file}
+    assert not [file for file in files if "site-packages" in file or "/lib/python3" in file]
+
+
 @pytest.mark.parametrize("tool", ["py-spy", "scalene"])
 def test_samplers_see_the_layers_that_take_the_time(tool: str) -> None:
     """The three layers with the most work of the forward pass are the three that are sampled most."""
