@@ -30,6 +30,7 @@ from profkit.columns import (
     valid,
 )
 from profkit.errors import DataError
+from profkit.operator_costs import record_costs
 from profkit.operators import plain
 from profkit.profile import Profile, Recording
 
@@ -128,6 +129,8 @@ def _operators(records: pa.Table, steps: int, is_forest: bool) -> pa.Table:
             columns[name] = _summed(records, name, group, rows)
     for name in _TOTALS:
         columns[name] = _totals(records, name, group, keys, is_forest)
+    for name, costs in record_costs(records).items():
+        columns[name] = _known_sums(costs, group, rows)
     columns["peak_bytes"] = _largest(records, "peak_bytes", group, rows)
     for name in _PER_STEP:
         columns[f"{name}_per_step"] = _per_step(records, name, group, rows, steps)
@@ -269,6 +272,14 @@ def _summed(records: pa.Table, name: str, group: Ints, groups: int) -> pa.Array:
     if records[name].null_count == records.num_rows:
         return pa.nulls(groups, pa.int64())
     return integers(_sums(records, name, group, groups), _unknown(records, name, group, groups))
+
+
+def _known_sums(values: Ints, group: Ints, groups: int) -> pa.Array:
+    """Sum of a column by group; null where a row of the group has -1 or where none has anything."""
+    total, missing = np.zeros(groups, np.int64), np.zeros(groups, bool)
+    np.add.at(total, group, np.maximum(values, 0))
+    missing[group[values < 0]] = True
+    return integers(total, missing)
 
 
 def _unknown(records: pa.Table, name: str, group: Ints, groups: int) -> Flags | None:

@@ -73,6 +73,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("forward_thread", pa.int32(), "", "place", (RECORDS,), "thread of the forward operator, on backward rows"),
     Column("input_shapes", _NAME, "elements", "place", _BOTH, "shapes of the inputs as JSON"),
     Column("dtype", _NAME, "", "place", _BOTH, "element type of the first tensor input (`float32`)"),
+    Column(
+        "inputs", _NAME, "", "place", (RECORDS,),
+        "shapes, types and values of the inputs as far as the tool tells them: three JSON lists",
+    ),
     Column("start_ns", pa.int64(), "ns", "measured", (RECORDS,), "start on the tool's own clock"),
     Column("count", _COUNT, "calls", "measured", (RECORDS, CALLS, OPERATORS), "how often it ran"),
     Column("self_ns", _COUNT, "ns", "measured", _BOTH, "time in the frame itself"),
@@ -89,6 +93,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("samples", _COUNT, "samples", "measured", _BOTH, "samples in the frame itself"),
     Column("allocated_bytes", _COUNT, "bytes", "measured", _BOTH, "bytes allocated in it, frees not subtracted"),
     Column("peak_bytes", _COUNT, "bytes", "measured", _BOTH, "most bytes allocated in all while it ran"),
+    Column(
+        "flop", _COUNT, "FLOP", "derived", (OPERATORS,),
+        "floating-point operations of its own by formula; 0 where callees or kernels do the work",
+    ),
+    Column(
+        "traffic_bytes", _COUNT, "bytes", "derived", (OPERATORS,),
+        "compulsory bytes likewise: each input read once, each output written once",
+    ),
     Column("self_ns_per_step", _PER_STEP, "ns", "measured", (OPERATORS,), "self_ns of each step"),
     Column("self_instructions_per_step", _PER_STEP, "instructions", "measured", (OPERATORS,), "the same of each step"),
 )  # fmt: skip

@@ -48,6 +48,7 @@ class Args(msgspec.Struct, gc=False):
     forward_thread: int = msgspec.field(default=-1, name="Fwd thread id")
     dims: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="Input Dims")
     types: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="Input type")
+    values: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="Concrete Inputs")
     correlation: int | str = -1
     allocated: int = msgspec.field(default=0, name="Bytes")
     total_allocated: int = msgspec.field(default=-1, name="Total Allocated")
@@ -99,7 +100,7 @@ class EventColumns:
     Attributes:
         names: code of each name.
         threads: code of each (device?, pid, tid).
-        inputs: code of each (dims, types), as their JSON text.
+        inputs: code of each (dims, types, values), as their JSON text.
         left_out: rows that repeat or mark what others say, by category.
         foreign: rows of categories that torch does not write.
         processes: names of the processes.
@@ -203,7 +204,11 @@ class EventColumns:
         self._append("forward_thread", [arg.forward_thread for arg in args])
         self._append("external", _ids([arg.external for arg in args]))
         self._append(
-            "inputs", [inputs[bytes(arg.dims), bytes(arg.types)] if arg.dims or arg.types else -1 for arg in args]
+            "inputs",
+            [
+                inputs[bytes(arg.dims), bytes(arg.types), bytes(arg.values)] if arg.dims or arg.types else -1
+                for arg in args
+            ],
         )
         launches = np.flatnonzero(kind >= RUNTIME)
         if len(launches):

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from profkit import calltree, operators, schema
 from profkit.chrome_trace.events import KERNEL, OPERATOR, PYTHON, SCOPE, EventColumns
-from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, repeated
+from profkit.chrome_trace.inputs import input_columns
+from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, integers, repeated, to_integers
 
 _KIND_NAMES = ("operator", "scope", "python", "runtime", "kernel", "kernel")
 _OPERATOR_NAME = re.compile(r"aten::\w")
 _SCOPE_NAME = re.compile(r"ProfilerStep[#*]|Optimizer\.(?:step|zero_grad)#|enumerate\(DataLoader\)|phase/|layer/")
 _PYTHON_NAME = re.compile(r"(?P<file>[^<>]*)\((?P<line>\d+)\): .*", re.DOTALL)
-
-_DTYPES = {
-    "float": "float32", "double": "float64", "c10::Half": "float16", "c10::BFloat16": "bfloat16", "int": "int32",
-    "long int": "int64", "long": "int64", "long long": "int64", "short": "int16", "short int": "int16",
-    "signed char": "int8", "unsigned char": "uint8", "unsigned short": "uint16", "unsigned int": "uint32",
-    "unsigned long": "uint64", "bool": "bool", "c10::complex<float>": "complex64", "c10::complex<double>": "complex128",
-    "c10::complex<c10::Half>": "complex32", "c10::Float8_e4m3fn": "float8_e4m3fn", "c10::Float8_e5m2": "float8_e5m2",
-    "c10::Float8_e4m3fnuz": "float8_e4m3fnuz", "c10::Float8_e5m2fnuz": "float8_e5m2fnuz", "c10::qint8": "qint8",
-    "c10::quint8": "quint8", "c10::qint32": "qint32",
-}  # fmt: skip
 
 
 class _Host:
@@ -77,7 +66,11 @@ def records(columns: EventColumns, language: str | None) -> tuple[pa.Table, list
     table |= _threads(rows.thread, list(columns.threads))
     for column in ("sequence", "forward_thread"):
         table[column] = from_integers(columns.take(column)[rows.order].astype(np.int32, copy=False))
-    table |= _inputs(columns.take("inputs")[rows.order], list(columns.inputs))
+    inputs = columns.take("inputs")[rows.order]
+    # A kernel works on the inputs of the operator that launched it.
+    launcher = to_integers(table["launcher_id"])[rows.hosts :]
+    inputs[rows.hosts :] = np.where(launcher >= 0, inputs[launcher], NONE)
+    table |= input_columns(inputs, list(columns.inputs))
     table["count"] = repeated(integers(np.ones(1, np.int64)), columns.rows)
     return schema.table_from(schema.RECORDS, table, columns.rows), notes
 
@@ -264,27 +257,3 @@ def _threads(thread: Ints, threads: list[tuple[bool, int | str, int | str]]) -> 
     unique = list(dict.fromkeys(devices))
     codes = np.array([unique.index(device) for device in devices], np.int32)
     return {"thread": from_codes(thread, labels), "device": from_codes(codes[thread], unique)}
-
-
-def _inputs(code: Ints, texts: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """Columns input_shapes and dtype from the JSON texts of `Input Dims` and `Input type`."""
-    shapes: dict[str, int] = {}
-    dtypes: dict[str, int] = {}
-    shape_of, dtype_of = np.full(len(texts) + 1, NONE, np.int32), np.full(len(texts) + 1, NONE, np.int32)
-    for index, (dims, types) in enumerate(texts):
-        sizes = msgspec.json.decode(dims) if dims else None
-        if isinstance(sizes, list):
-            shape_of[index] = shapes.setdefault(json.dumps(sizes, separators=(",", ":")), len(shapes))
-        dtype = _first_dtype(msgspec.json.decode(types) if types else None)
-        if dtype is not None:
-            dtype_of[index] = dtypes.setdefault(dtype, len(dtypes))
-    return {"input_shapes": from_codes(shape_of[code], list(shapes)), "dtype": from_codes(dtype_of[code], list(dtypes))}
-
-
-def _first_dtype(types: Any) -> str | None:
-    """Name by torch of the element type of the first tensor; nested lists are lists of tensors."""
-    for entry in types if isinstance(types, list) else ():
-        dtype = _first_dtype(entry) if isinstance(entry, list) else _DTYPES.get(str(entry))
-        if dtype is not None:
-            return dtype
-    return None
