@@ -36,6 +36,7 @@ class Row:
         candidate_share: likewise.
         low: lower end of the 95 % interval of candidate - baseline; None where there is none.
         high: its upper end.
+        keys: what the row is the sum over, in the baseline and in the candidate.
     """
 
     key: Key
@@ -45,6 +46,7 @@ class Row:
     candidate_share: float
     low: float | None = None
     high: float | None = None
+    keys: Pair = ((), ())
 
     @property
     def delta(self) -> float:
@@ -167,7 +169,8 @@ def _row(
         (cost or 0.0) / side.whole if side.whole else 0.0
         for cost, side in zip(costs, (baseline, candidate), strict=True)
     ]
-    return Row(_joined(left, right) if key is None else key, costs[0], costs[1], shares[0], shares[1], low, high)
+    label = _joined(left, right) if key is None else key
+    return Row(label, costs[0], costs[1], shares[0], shares[1], low, high, (tuple(left), tuple(right)))
 
 
 def interval(baseline: Values, candidate: Values) -> tuple[float | None, float | None]:

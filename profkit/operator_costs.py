@@ -67,9 +67,7 @@ def record_costs(records: pa.Table) -> dict[str, Ints]:
     helped = calls.launched | _delegating(calls)
     costs: dict[str, Ints] = {}
     for column in COLUMNS:
-        of_call = np.array(
-            [UNKNOWN if cost is None else _small(getattr(cost, column)) for cost in known], np.int64
-        )
+        of_call = np.array([UNKNOWN if cost is None else _small(getattr(cost, column)) for cost in known], np.int64)
         own = _own(of_call[calls.call], calls, levels, helped)
         costs[column] = np.full(records.num_rows, UNKNOWN, np.int64)
         costs[column][calls.row] = own

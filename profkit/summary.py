@@ -90,7 +90,7 @@ def summarise(profile: Profile, by: Sequence[str], rows: np.ndarray[Any, np.dtyp
     """Sum the rows of a profile (or those chosen by a mask) by the columns `by`."""
     table = profile.operators if rows is None else profile.operators.filter(pa.array(rows))
     metric = profile.metric
-    keys, inverse = _group(table, by)
+    keys, inverse = group_rows(table, by)
     size = len(keys)
     self_cost = _sums(table[metric], inverse, size)
     steps = _per_step(table, metric, inverse, size, profile.run.steps)
@@ -146,8 +146,8 @@ def _operators(key: Key, by: Sequence[str]) -> list[str | None]:
     return [value for value, name in zip(key, by, strict=True) if name == "operator"]
 
 
-def _group(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[Any, np.dtype[np.int64]]]:
-    """Distinct keys and, for each row, the index of its key."""
+def group_rows(table: pa.Table, by: Sequence[str]) -> tuple[list[Key], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Distinct values of some columns of an operator table and, for each row, the index of its own, shape (rows,)."""
     columns = [_values(table, name) for name in by]
     index: dict[Key, int] = {}
     inverse = np.fromiter(

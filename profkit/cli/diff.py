@@ -10,6 +10,7 @@ from typer import Argument, Option
 EXAMPLES = (
     "profkit diff python.json cpp.json",
     "profkit diff python.json cpp.json --by layer --top 20",
+    "profkit diff python.json cpp.json --by layer,phase --columns flop_per_s",
     "profkit diff before.json.gz after.json.gz --by operator --csv",
 )
 
@@ -18,22 +19,28 @@ def command(
     baseline: Annotated[Path, Argument(help="A: profile, or artefact of a tool")],
     candidate: Annotated[Path, Argument(help="B: likewise")],
     by: Annotated[str, Option(help="what rows are aligned by")] = "layer,phase,operator",
+    columns: Annotated[
+        str, Option(help="more columns of both sides: flop, macs, traffic_bytes, intensity, flop_per_s, ...")
+    ] = "",
+    macs: Annotated[bool, Option("--macs", help="FLOP and multiply-adds of both sides")] = False,
     top: Annotated[int, Option(help="rows of each table", min=1)] = 15,
     as_json: Annotated[bool, Option("--json", help="print JSON, every row")] = False,
     as_csv: Annotated[bool, Option("--csv", help="print CSV, every row")] = False,
 ) -> None:
     """Say how much slower B is than A, in which layers and operators, and what the gap is made of."""
     from profkit.loader import load
+    from profkit.quantities import parse_quantities
     from profkit.summary import parse_dimensions
     from profkit.views.diff import diff_json, diff_rows, diff_view
     from profkit.views.output import check_formats, print_csv, print_json, print_view
 
     check_formats(as_json, as_csv)
     dimensions = parse_dimensions(by)
+    names = parse_quantities(f"{columns},flop,macs" if macs else columns)
     profiles = load(baseline), load(candidate)
     if as_json:
-        print_json(diff_json(*profiles, dimensions))
+        print_json(diff_json(*profiles, dimensions, names))
     elif as_csv:
-        print_csv(*diff_rows(*profiles, dimensions))
+        print_csv(*diff_rows(*profiles, dimensions, names))
     else:
-        print_view(diff_view(*profiles, dimensions, top))
+        print_view(diff_view(*profiles, dimensions, top, names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from profkit.quantities import QUANTITIES, Derived
 from profkit.units import format_count, format_ns, format_share
 
 
@@ -21,6 +22,25 @@ def format_cost(value: float | None, unit: str, *, signed: bool = False) -> str:
     if unit == "share":
         return sign + format_share(value)
     return sign + format_count(value)
+
+
+def format_quantity(value: float | None, name: str) -> str:
+    """A value of `QUANTITIES`: `1.23 G`; a dash where there is none."""
+    if value is None:
+        return "-"
+    unit = QUANTITIES[name].unit
+    return f"{value:.3g}" if unit in ("FLOP/byte", "FLOP/instruction") else format_count(value)
+
+
+def quantity_cell(derived: Derived, name: str, row: int | None) -> str:
+    """The value of a row, or of the whole, and `≥` before it where some operators have no formula."""
+    value = derived.whole[name] if row is None else derived.values[name][row]
+    return ("≥" if derived.least[name][-1 if row is None else row] else "") + format_quantity(value, name)
+
+
+def plain_quantity(value: float | None, name: str) -> float | None:
+    """The same for programs: counts are whole."""
+    return int(value) if value is not None and QUANTITIES[name].additive else value
 
 
 def name_of(value: str | None, dimension: str) -> str:

@@ -11,11 +11,15 @@ from rich.text import Text
 
 from profkit.comparison import SHARES, Diff, Row, diff
 from profkit.profile import Profile
+from profkit.quantities import QUANTITIES, Derived, derive
 from profkit.run import Run
 from profkit.schema import CATEGORIES
 from profkit.summary import is_host
-from profkit.views.cost import format_cost, name_of
+from profkit.views.cost import format_cost, name_of, plain_quantity, quantity_cell
 from profkit.views.run import agreement_line, name
+
+Pair = tuple[Profile, Profile]
+Sides = tuple[Derived, ...]
 
 _NAMED = 3
 _STYLES = {"more": "red", "less": "green", "same": "dim"}
@@ -48,8 +52,8 @@ def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
     return lines or [f"both are {name(baseline)}, on the same weights and batches"]
 
 
-def diff_table(diff: Diff, top: int) -> Table:
-    """The largest differences, one row each."""
+def diff_table(diff: Diff, top: int, sides: Sides = ()) -> Table:
+    """The largest differences, one row each, with further quantities of both sides."""
     what = "share" if diff.unit == SHARES else "a step" if diff.per_step else "in all"
     title = f"by {', '.join(diff.by)}" + ("" if diff.device == "cpu" else ", on the device")
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", expand=True)
@@ -57,18 +61,47 @@ def diff_table(diff: Diff, top: int) -> Table:
     for head in (f"A {what}", f"B {what}", "B - A" if diff.exact else "B - A (95 %)"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for row in diff.rows[:top]:
-        table.add_row(_label(row, diff.by), *_cells(row, diff), style=_STYLES.get(row.verdict))
+    for column, side, _ in _interleaved(sides):
+        table.add_column(f"{side} {QUANTITIES[column].head}", justify="right", no_wrap=True)
+    for index, row in enumerate(diff.rows[:top]):
+        more = [quantity_cell(derived, column, index) for column, _, derived in _interleaved(sides)]
+        table.add_row(_label(row, diff.by), *_cells(row, diff), *more, style=_STYLES.get(row.verdict))
     rest = diff.rows[top:]
     if rest:
         delta = sum(row.delta for row in rest)
         table.add_row(f"({len(rest)} more)", "", "", format_cost(delta, diff.unit, signed=True), style="dim")
     table.add_section()
-    table.add_row("all", *_cells(diff.total, diff), style="bold")
+    more = [quantity_cell(derived, column, None) for column, _, derived in _interleaved(sides)]
+    table.add_row("all", *_cells(diff.total, diff), *more, style="bold")
     return table
 
 
-def diff_view(baseline: Profile, candidate: Profile, by: tuple[str, ...], top: int) -> RenderableType:
+def _interleaved(sides: Sides) -> list[tuple[str, str, Derived]]:
+    """Quantity by quantity, each of A and of B."""
+    names = sides[0].values if sides else ()
+    return [(name, side, derived) for name in names for side, derived in zip("AB", sides, strict=True)]
+
+
+def _derived(diff: Diff, profiles: Pair, columns: tuple[str, ...]) -> Sides:
+    """Further quantities of the rows of a diff, of both sides, a step where the diff is by steps."""
+    if not columns:
+        return ()
+    return tuple(
+        derive(
+            profile,
+            diff.by,
+            [row.keys[side] for row in diff.rows],
+            columns,
+            is_host(profile) == (diff.device == "cpu"),
+            per=(profile.run.steps or 1) if diff.per_step else 1,
+        )
+        for side, profile in enumerate(profiles)
+    )
+
+
+def diff_view(
+    baseline: Profile, candidate: Profile, by: tuple[str, ...], top: int, columns: tuple[str, ...] = ()
+) -> RenderableType:
     """Agreement, the answer in sentences, then the tables it rests on: by category, by `by`, and the devices'."""
     lines = agreement_lines(baseline.run, candidate.run)
     tables = []
@@ -78,11 +111,13 @@ def diff_view(baseline: Profile, candidate: Profile, by: tuple[str, ...], top: i
         lines += answer(by_category, by_place)
         if len(by_category.rows) > 1:  # a clock sees but one
             tables.append(diff_table(by_category, len(CATEGORIES)))
-        tables.append(diff_table(by_place, top))
+        tables.append(diff_table(by_place, top, _derived(by_place, (baseline, candidate), columns)))
     return Group(*(Text(line) for line in lines), *(part for table in tables for part in ("", table)))
 
 
-def diff_rows(baseline: Profile, candidate: Profile, by: tuple[str, ...]) -> tuple[list[str], list[list[Any]]]:
+def diff_rows(
+    baseline: Profile, candidate: Profile, by: tuple[str, ...], columns: tuple[str, ...] = ()
+) -> tuple[list[str], list[list[Any]]]:
     """Heads and rows for CSV, every key."""
     heads = [
         "device",
@@ -95,10 +130,13 @@ def diff_rows(baseline: Profile, candidate: Profile, by: tuple[str, ...]) -> tup
         "low",
         "high",
         "verdict",
+        *(f"{side}_{name}" for name in columns for side in ("baseline", "candidate")),
     ]
     rows: list[list[Any]] = []
     for device in _devices(baseline, candidate):
-        for row in diff(baseline, candidate, by, device).rows:
+        found = diff(baseline, candidate, by, device)
+        sides = _derived(found, (baseline, candidate), columns)
+        for index, row in enumerate(found.rows):
             numbers = [
                 row.baseline,
                 row.candidate,
@@ -108,13 +146,16 @@ def diff_rows(baseline: Profile, candidate: Profile, by: tuple[str, ...]) -> tup
                 row.low,
                 row.high,
             ]
-            rows.append([device, *row.key, *numbers, row.verdict])
+            more = [plain_quantity(derived.values[name][index], name) for name, _, derived in _interleaved(sides)]
+            rows.append([device, *row.key, *numbers, row.verdict, *more])
     return heads, rows
 
 
-def diff_json(baseline: Profile, candidate: Profile, by: tuple[str, ...]) -> dict[str, Any]:
+def diff_json(
+    baseline: Profile, candidate: Profile, by: tuple[str, ...], columns: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Both runs, the answer in sentences and every row, for programs."""
-    heads, rows = diff_rows(baseline, candidate, by)
+    heads, rows = diff_rows(baseline, candidate, by, columns)
     first = diff(baseline, candidate, by)
     lines = agreement_lines(baseline.run, candidate.run)
     for device in _devices(baseline, candidate):
