@@ -113,7 +113,9 @@ def _value(sizes: Any, kind: Any, told: Any) -> Value | Untold:
         return None
     if kind in ("Scalar", "ScalarList"):
         return _number(told)
-    if kind == "TensorList" or isinstance(kind, list) or (sizes and isinstance(sizes, list) and _nested(sizes)):
+    if kind == "TensorList" or isinstance(kind, list) or _nested(sizes):
+        if not isinstance(sizes, list):
+            raise CostUnknownError(f"a list of tensors has no shapes: {sizes}")
         types = kind if isinstance(kind, list) else [None] * len(sizes)
         if len(types) != len(sizes):
             raise CostUnknownError("a list of tensors has another number of types than of shapes")
@@ -121,8 +123,8 @@ def _value(sizes: Any, kind: Any, told: Any) -> Value | Untold:
     return _tensor(sizes, kind)
 
 
-def _nested(sizes: list[Any]) -> bool:
-    return isinstance(sizes[0], list)
+def _nested(sizes: Any) -> bool:
+    return isinstance(sizes, list) and bool(sizes) and isinstance(sizes[0], list)
 
 
 def _tensor(sizes: Any, kind: Any) -> Tensor:
