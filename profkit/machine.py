@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from collections.abc import Collection
 from dataclasses import astuple, dataclass
 
 
@@ -34,17 +35,25 @@ class Machine:
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:12]
 
 
+def widest_vectors(flags: Collection[str]) -> str:
+    """Name of the widest vector extension among a processor's flags.
+
+    >>> widest_vectors(["sse4_2", "avx", "avx2", "avx512f"])
+    'avx512'
+    """
+    widest = next((name for name in ("avx512f", "avx2", "avx", "asimd", "sse4_2") if name in flags), "unknown")
+    return "avx512" if widest == "avx512f" else widest
+
+
 def this_machine() -> Machine:
     """Describe the machine that this process runs on."""
     import cpuinfo
     import psutil
 
     facts = cpuinfo.get_cpu_info()
-    flags = set(facts.get("flags", ()))
-    widest = next((name for name in ("avx512f", "avx2", "avx", "asimd", "sse4_2") if name in flags), "unknown")
     return Machine(
         processor=facts.get("brand_raw", platform.processor() or platform.machine()),
-        instruction_set=widest.removesuffix("f") if widest == "avx512f" else widest,
+        instruction_set=widest_vectors(facts.get("flags", ())),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()}",

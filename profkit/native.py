@@ -29,6 +29,7 @@ Say = Callable[[str], None]
 """Tells the user what is going on, one short line."""
 
 PROGRAM, EXTENSION, PRELOAD = "profkit_run", "profkit_callgrind.abi3.so", "libprofkit_preload.so"
+MACHINE = "profkit_machine"
 
 _REGION_MARK = b"profkit-region-v1"
 """Bytes that every program has in it that uses `profkit/profkit.h`."""
@@ -41,10 +42,12 @@ class NativeBuild:
     Attributes:
         program: the LibTorch twin of `python -m profkit.runner`.
         extension: Callgrind's client requests for Python.
+        machine: measures bandwidths and the cost of a dispatch.
     """
 
     program: Path
     extension: Path
+    machine: Path
 
 
 def sources() -> Path:
@@ -67,8 +70,8 @@ def build(say: Say) -> NativeBuild:
     cmake, compiler = _tool("cmake", ("cmake",)), _tool("a C++ compiler", _compilers())
     key = _key(importlib.metadata.version("torch"), torch, _version(compiler), _python_include(), without="preload")
     directory = cache_directory() / "native" / key
-    made = NativeBuild(directory / PROGRAM, directory / EXTENSION)
-    if made.program.exists() and made.extension.exists():
+    made = NativeBuild(directory / PROGRAM, directory / EXTENSION, directory / MACHINE)
+    if all(path.exists() for path in (made.program, made.extension, made.machine)):
         return made
     say(f"building the C++ side with {Path(compiler).name} (once)")
     options = {
@@ -78,7 +81,7 @@ def build(say: Say) -> NativeBuild:
     }
     with _scratch(directory.parent) as scratch:
         _run_cmake(cmake, sources(), scratch, options)
-        _publish(scratch, directory, (PROGRAM, EXTENSION))
+        _publish(scratch, directory, (PROGRAM, EXTENSION, MACHINE))
     return made
 
 

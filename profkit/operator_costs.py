@@ -7,6 +7,7 @@ operator launched work on a device, its own cost is that of the longest kernel t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from profkit.operators import category_of_leaf, is_backward
 COLUMNS = ("flop", "traffic_bytes")
 UNKNOWN = NONE
 """In a column of costs: nobody knows."""
+
+_SPARSE = re.compile(r"aten::(?:_nnz|_?indices|_?values|c?(?:row|col)_indices|sparse_dim|_?sparse_.*|_coalesce)")
+"""What an operator on sparse tensors calls: its shapes say nothing of its work."""
 
 _LARGEST = 2**62
 
@@ -64,14 +68,16 @@ def record_costs(records: pa.Table) -> dict[str, Ints]:
     calls = _calls(records)
     known = [_known(name, inputs) for name, inputs in zip(calls.names, calls.inputs, strict=True)]
     levels = _levels(calls.caller)
+    sparse = _calling_sparse(calls, levels)
     helped = calls.launched | _delegating(calls)
     costs: dict[str, Ints] = {}
     for column in COLUMNS:
         of_call = np.array([UNKNOWN if cost is None else _small(getattr(cost, column)) for cost in known], np.int64)
-        own = _own(of_call[calls.call], calls, levels, helped)
+        by_formula = of_call[calls.call]
+        by_formula = np.where(sparse & (by_formula > 0), UNKNOWN, by_formula)
         costs[column] = np.full(records.num_rows, UNKNOWN, np.int64)
-        costs[column][calls.row] = own
-        _move_to_kernels(costs[column], records, calls, of_call[calls.call])
+        costs[column][calls.row] = _own(by_formula, calls, levels, helped)
+        _move_to_kernels(costs[column], records, calls, by_formula)
     return costs
 
 
@@ -213,6 +219,15 @@ def _delegating(calls: _Calls) -> Flags:
     flags = np.zeros(len(calls.row), bool)
     callers = calls.caller[works & (calls.caller >= 0)]
     flags[callers] = True
+    return flags
+
+
+def _calling_sparse(calls: _Calls, levels: Sequence[Ints]) -> Flags:
+    """Operators that work on sparse tensors, or call one that does, shape (operators,)."""
+    flags = np.array([_SPARSE.fullmatch(name) is not None for name in calls.names], bool)[calls.call]
+    if flags.any():
+        for rows in reversed(levels[1:]):
+            flags[calls.caller[rows[flags[rows]]]] = True
     return flags
 
 

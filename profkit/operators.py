@@ -19,7 +19,7 @@ from profkit.schema import CATEGORIES
 _CODES = {name: code for code, name in enumerate(CATEGORIES)}
 _EVALUATE = "autograd::engine::evaluate_function: "
 
-_MEMORY = frozenset({
+MEMORY = frozenset({
     "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided", "new_zeros",
     "new_ones", "new_full", "zeros", "ones", "zeros_like", "ones_like", "full", "full_like", "fill", "fill_",
     "zero", "zero_", "copy_", "clone", "_to_copy", "_copy_from", "_copy_from_and_resize", "resize_", "resize_as_",
@@ -27,7 +27,7 @@ _MEMORY = frozenset({
     "pin_memory", "_pin_memory", "record_stream", "_local_scalar_dense",
 })  # fmt: skip
 # `to`, `contiguous` and `reshape` are here because a leaf of that name found nothing to copy.
-_VIEW = frozenset({
+VIEWS = frozenset({
     "to", "contiguous", "item", "view", "_unsafe_view", "view_as", "reshape", "_reshape_alias", "as_strided",
     "as_strided_", "t", "t_", "transpose", "transpose_", "permute", "expand", "expand_as", "squeeze", "squeeze_",
     "unsqueeze", "unsqueeze_", "flatten", "unflatten", "select", "slice", "narrow", "split", "split_with_sizes",
@@ -37,6 +37,8 @@ _VIEW = frozenset({
     "_has_compatible_shallow_copy_type", "is_nonzero", "result_type", "set_data", "requires_grad_", "retain_grad",
     "_is_zerotensor", "size", "stride", "dim", "numel", "is_floating_point", "_nested_view_from_buffer", "values",
     "indices", "_values", "_indices", "output_nr", "_version", "is_leaf",
+    "_nnz", "sparse_dim", "dense_dim", "is_coalesced", "_coalesced", "_coalesced_", "crow_indices", "col_indices",
+    "ccol_indices", "row_indices", "qscheme", "q_zero_point", "q_scale", "broadcast_tensors", "broadcast_to",
 })  # fmt: skip
 _BACKWARD = re.compile(r"(?:Backward|BackwardBackward)\d*$|^torch::autograd::|^struct torch::autograd::")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -95,7 +97,7 @@ def category_of_leaf(symbol: str) -> str:
     if is_backward(symbol):
         return "dispatch"
     plain = canonical(symbol).removeprefix("aten::").partition(".")[0]
-    return "memory" if plain in _MEMORY else "dispatch" if plain in _VIEW else "kernel"
+    return "memory" if plain in MEMORY else "dispatch" if plain in VIEWS else "kernel"
 
 
 def category_of_scope(symbol: str, language: str | None) -> str:

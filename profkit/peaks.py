@@ -7,9 +7,10 @@ import importlib.metadata
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeVar
 
 import msgspec
@@ -128,6 +129,7 @@ class Peaks:
         machine: that they were measured on; None for published ones.
         measured_at: UTC, ISO 8601.
         theoretical_flop_per_s: by type, all cores: cores x clock x FLOP a cycle, as far as the processor tells.
+        cores: that the theoretical peak is of; one thread has its share of it.
         facts: versions, caches, clock and other circumstances, for people.
         notes: what could not be measured, and why.
     """
@@ -140,6 +142,7 @@ class Peaks:
     machine: Machine | None = None
     measured_at: str | None = None
     theoretical_flop_per_s: dict[str, float] | None = None
+    cores: int | None = None
     facts: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
 
@@ -227,6 +230,20 @@ def _for_threads(entries: Sequence[Threaded], threads: int) -> Threaded | None:
     return min(entries, key=lambda entry: entry.threads, default=None)
 
 
+def rate_of(repeats: Sequence[float], best: Callable[[Sequence[float]], float] = max) -> Rate:
+    """A rate, or a time, from its repeats.
+
+    Args:
+        repeats: at least one.
+        best: `max` for a rate, `min` for a time.
+
+    >>> rate_of([2.0, 3.0, 1.0]), rate_of([2.0, 3.0, 1.0], best=min).value
+    (Rate(value=3.0, median=2.0, low=1.0, repeats=3), 1.0)
+    """
+    worst = min if best is max else max
+    return Rate(best(repeats), median(repeats), worst(repeats), len(repeats))
+
+
 def to_json(peaks: Peaks) -> dict[str, Any]:
     """The peaks for programs, and as a machine file has them."""
     return msgspec.to_builtins(peaks)
@@ -300,13 +317,21 @@ def _faults(peaks: Peaks) -> Iterator[str]:
 
 
 def _rate_faults(peaks: Peaks) -> Iterator[str]:
-    rates = [(f"{peak.dtype} on {peak.device}", "flop_per_s", peak.flop_per_s) for peak in peaks.compute]
-    rates += [(f"{level.level} of {level.device}", "bytes_per_s", level.bytes_per_s) for level in peaks.bandwidth]
-    rates += [(f"{cost.language} on {cost.device}", "ns", cost.ns) for cost in peaks.dispatch]
-    for what, name, rate in rates:
-        for number in (rate.value, rate.median, rate.low):
-            if number is not None and not (math.isfinite(number) and number > 0):
-                yield f"{name} of {what} is {number:g}, and should be positive"
+    rates = [(f"flop_per_s of {peak.dtype} on {peak.device}", peak.flop_per_s) for peak in peaks.compute]
+    rates += [(f"bytes_per_s of {level.level} of {level.device}", level.bytes_per_s) for level in peaks.bandwidth]
+    rates += [(f"ns of {cost.language} on {cost.device}", cost.ns) for cost in peaks.dispatch]
+    numbers: list[tuple[str, float | None]] = [
+        (what, number) for what, rate in rates for number in (rate.value, rate.median, rate.low)
+    ]
+    numbers += [
+        (f"capacity_bytes of {level.level} of {level.device}", level.capacity_bytes) for level in peaks.bandwidth
+    ]
+    numbers += [
+        (f"theoretical_flop_per_s of {name}", rate) for name, rate in (peaks.theoretical_flop_per_s or {}).items()
+    ]
+    for what, number in numbers:
+        if number is not None and not (math.isfinite(number) and number > 0):
+            yield f"{what} is {number:g}, and should be positive"
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:

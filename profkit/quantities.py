@@ -12,6 +12,8 @@ import pyarrow as pa
 from profkit.columns import Flags, Ints, to_codes
 from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
+from profkit.network_costs import network_costs
+from profkit.network_places import placed, places_of
 from profkit.profile import Profile
 from profkit.registry import unknown
 from profkit.summary import Key, group_rows
@@ -110,6 +112,8 @@ def derive(
 ) -> Derived:
     """The values of quantities for the keys of a summary, or for several keys together.
 
+    Where the tool saw no shapes, FLOP and bytes are those of the network as data, by layer and phase.
+
     Args:
         profile: that was summed.
         by: the columns that make a key.
@@ -122,40 +126,81 @@ def derive(
         UsageError: the profile says nothing that a quantity could be made of.
     """
     table = profile.operators if rows is None else profile.operators.filter(pa.array(rows))
-    found, inverse = group_rows(table, by)
-    together = {key: index for index, several in enumerate(keys) for key in several}
-    chosen = np.array([together.get(key, len(keys)) for key in found], np.int64)[inverse]
-    columns = {column: _column(profile, table, column) for name in names for column in QUANTITIES[name].needs}
-    for name in names:
-        missing = [column for column in QUANTITIES[name].needs if np.isnan(columns[column]).all()]
-        if missing:
-            raise UsageError(f"the profile has no {_WORDS.get(missing[0], missing[0])}", _HINTS.get(missing[0], ""))
-    sums = {column: _sums(values, chosen, len(keys) + 1)[:-1] for column, values in columns.items()}
-    uncosted = np.bincount(chosen, uncosted_rows(table), len(keys) + 1)[:-1] > 0
+    groups = _Groups(tuple(by), {key: index for index, several in enumerate(keys) for key in several}, len(keys))
+    needs = {column for name in names for column in QUANTITIES[name].needs}
+    group = groups.of_rows(table)
+    sums = {column: groups.sum(_column(profile, table, column), group) for column in needs}
+    if needs & set(_OF_WORK) and table["flop"].null_count == table.num_rows:
+        sums |= _of_network(profile, groups)
+    uncosted = np.bincount(group, uncosted_rows(table), len(keys) + 1) > 0
     values, least, whole = {}, {}, {}
     for name in names:
         quantity = QUANTITIES[name]
-        of_keys = quantity.of(*(sums[column] for column in quantity.needs))
-        of_all = quantity.of(*(np.array([np.nansum(columns[column])]) for column in quantity.needs))
-        if quantity.additive:
-            of_keys, of_all = of_keys / per, of_all / per
-        values[name] = tuple(None if np.isnan(value) else float(value) for value in of_keys)
-        by_formula = bool({"flop", "macs", "traffic_bytes"} & set(quantity.needs)) and name != "intensity"
-        least[name] = (*(uncosted & by_formula & ~np.isnan(of_keys)).tolist(), bool(uncosted.any()) and by_formula)
-        whole[name] = None if np.isnan(of_all[0]) else float(of_all[0])
+        for column in quantity.needs:
+            if np.isnan(sums[column]).all():
+                raise UsageError(f"the profile has no {_WORDS.get(column, column)}", _HINTS.get(column, ""))
+        found = quantity.of(*(np.append(sums[column], np.nansum(sums[column])) for column in quantity.needs))
+        found = np.delete(found / per if quantity.additive else found, len(keys))
+        values[name] = tuple(None if np.isnan(value) else float(value) for value in found[:-1])
+        whole[name] = None if np.isnan(found[-1]) else float(found[-1])
+        bounded = bool(set(_OF_WORK) & set(quantity.needs)) and name != "intensity"
+        least[name] = tuple((np.append(uncosted[:-1], uncosted.any()) & bounded & ~np.isnan(found)).tolist())
     return Derived(values, least, whole)
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """What sums are over.
+
+    Attributes:
+        by: columns of the keys.
+        group: of each key.
+        size: number of groups; what lies in none goes to one more.
+    """
+
+    by: tuple[str, ...]
+    group: Mapping[Key, int]
+    size: int
+
+    def of_rows(self, table: pa.Table) -> Ints:
+        """Group of each row of an operator table, shape (rows,)."""
+        found, inverse = group_rows(table, self.by)
+        return np.array([self.group.get(key, self.size) for key in found], np.int64)[inverse]
+
+    def sum(self, values: Values, group: Ints) -> Values:
+        """Sums by group, shape (groups + 1,); NaN where no value of the group is known."""
+        known = ~np.isnan(values)
+        total = np.bincount(group[known], values[known], self.size + 1)
+        return np.where(np.bincount(group[known], minlength=self.size + 1) > 0, total, np.nan)
+
+
+_OF_WORK = ("flop", "macs", "traffic_bytes")
 _WORDS = {"flop": "FLOP", "macs": "FLOP", "traffic_bytes": "bytes", "seconds": "time"}
 _NO_SHAPES = "only a trace of PyTorch Profiler with shapes (record_shapes=True) tells what operators work on"
 _HINTS = {
-    "flop": _NO_SHAPES,
-    "macs": _NO_SHAPES,
-    "traffic_bytes": _NO_SHAPES,
+    **dict.fromkeys(_OF_WORK, _NO_SHAPES),
     "seconds": "instructions are no time: record with --tool torch, wallclock or py-spy",
     "self_instructions": "record with --tool callgrind",
     "allocated_bytes": "record with --tool torch",
 }
+
+
+def _of_network(profile: Profile, groups: _Groups) -> dict[str, Values]:
+    """FLOP, multiply-adds and bytes of all steps by group, from the network as data; none for an unknown network."""
+    network = network_costs(profile.run)
+    if network is None:
+        return {}
+    places = places_of(profile, groups.by)
+    known = set(group_rows(profile.operators, places)[0])
+    keys = [dict(zip(places, placed(each, places, known), strict=True)) for each in network]
+    group = np.array([groups.group.get(tuple(key[name] for name in groups.by), groups.size) for key in keys], np.int64)
+    steps = profile.run.steps or 1
+    work = np.array([[_or_nan(getattr(each, column)) for column in _OF_WORK] for each in network]) * steps
+    return {column: groups.sum(work[:, place], group) for place, column in enumerate(_OF_WORK)}
+
+
+def _or_nan(value: int | None) -> float:
+    return np.nan if value is None else float(value)
 
 
 def working_rows(table: pa.Table) -> Flags:
@@ -174,9 +219,8 @@ def _column(profile: Profile, table: pa.Table, name: str) -> Values:
     if name == "seconds":
         return _seconds(profile, table)
     if name == "macs":
-        return np.where(
-            _multiply_adds(table), _floats(table["flop"]) / 2, np.where(table["flop"].is_valid(), 0.0, np.nan)
-        )
+        known = np.where(table["flop"].is_valid(), 0.0, np.nan)
+        return np.where(_multiply_adds(table), _floats(table["flop"]) / 2, known)
     return _floats(table[name])
 
 
@@ -195,10 +239,3 @@ def _seconds(profile: Profile, table: pa.Table) -> Values:
         return _floats(table["self_ns"]) / 1e9
     period = profile.run.sampling_period_ns
     return _floats(table["samples"]) * (np.nan if period is None else period / 1e9)
-
-
-def _sums(values: Values, inverse: Ints, size: int) -> Values:
-    """Sums by key, shape (keys,); NaN where no row of the key has a value."""
-    known = ~np.isnan(values)
-    total = np.bincount(inverse[known], values[known], size)
-    return np.where(np.bincount(inverse[known], minlength=size) > 0, total, np.nan)

@@ -1,10 +1,9 @@
-"""Rows of a profile with their time, their work and their roof: from the table's own costs, or from the network's."""
+"""Rows of a profile with their time, their work and their roof, where the tool saw the shapes of operators."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,36 +14,18 @@ from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
 from profkit.peaks import Peaks
 from profkit.profile import Profile
-from profkit.roofs import BOUNDS, UNKNOWN, Floats, Roofs, Work, is_floating, roofs
+from profkit.roofs import UNKNOWN, Floats, Work, is_floating, roofs
 from profkit.run import Run
-from profkit.summary import Key, groups, is_host
+from profkit.summary import Key, group_rows, is_host
 
 LIKELY = "float32"
 """The type of a network where the tool names none at all."""
-PLACE = ("layer", "phase")
+MANY = 1 << 30
+"""Threads of a run that does not say how many it had: as many as the peaks are known for."""
 
 _RECORD = "record with --tool torch, which sees time and shapes, or with --tool wallclock"
 _WORKING = ("operator", "kernel")
 """Kinds of rows that may have work; the time of the others is spent between operators."""
-
-
-class LayerCost(Protocol):
-    """Work of one operator of a network as data, in one step."""
-
-    @property
-    def layer(self) -> str | None: ...
-    @property
-    def phase(self) -> str | None: ...
-    @property
-    def operator(self) -> str: ...
-    @property
-    def dtype(self) -> str | None: ...
-    @property
-    def calls(self) -> int: ...
-    @property
-    def flop(self) -> int | None: ...
-    @property
-    def traffic_bytes(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -55,22 +36,18 @@ class Rows:
         by: the columns that make a key.
         keys: distinct keys.
         key: place of each row's key.
-        operators: of each row, for what has no cost.
+        operators: of each row; None outside every operator.
         time_ns: self time over all steps.
         per_step_ns: the same in each step, (rows, steps); None where the tool does not tell them apart.
-        calls: how often it ran.
-        flop: operations; NaN where unknown.
-        macs: multiply-adds among them, each of two operations.
-        traffic_bytes: compulsory bytes; NaN where unknown.
-        compute_ns: time of the arithmetic at its peak.
-        memory_ns: time of the traffic at its level's bandwidth.
+        macs: multiply-adds, each of two FLOP; NaN where unknown.
+        work: calls, FLOP and bytes, over all steps.
+        compute_ns: time of the arithmetic at its peak; NaN where unknown.
+        memory_ns: time of the traffic at its level's bandwidth; likewise.
         bound: code of `BOUNDS`.
         level: place in `levels`, -1 for none.
-        levels: names of the levels of memory and their bandwidths [bytes/s].
-        dtype: place in `dtypes` of the arithmetic's type.
-        dtypes: names of types.
-        assumed: whether that type is a guess.
+        levels: bandwidth [bytes/s] of each level of the memory by its name.
         peaks: FLOP/s of the types that occur; None where the machine has none.
+        assumed: whether the type of the arithmetic is a guess.
     """
 
     by: tuple[str, ...]
@@ -79,24 +56,25 @@ class Rows:
     operators: Sequence[str | None]
     time_ns: Floats
     per_step_ns: Floats | None
-    calls: Floats
-    flop: Floats
     macs: Floats
-    traffic_bytes: Floats
+    work: Work
     compute_ns: Floats
     memory_ns: Floats
     bound: Ints
     level: Ints
     levels: dict[str, float]
-    dtype: Ints
-    dtypes: tuple[str, ...]
-    assumed: Flags
     peaks: dict[str, float | None]
+    assumed: Flags
+
+    @property
+    def known(self) -> Flags:
+        """Rows that have a roof, shape (rows,)."""
+        return self.bound != UNKNOWN
 
     @property
     def roof_ns(self) -> Floats:
         """Least time, shape (rows,); 0 where it is unknown."""
-        return np.where(self.bound == UNKNOWN, 0.0, np.maximum(self.compute_ns, self.memory_ns))
+        return np.where(self.known, np.maximum(self.compute_ns, self.memory_ns), 0.0)
 
 
 def has_costs(profile: Profile) -> bool:
@@ -135,135 +113,111 @@ def rows_of_table(profile: Profile, peaks: Peaks, by: Sequence[str], device: str
         device: `cpu`, or `device` for what ran beside it.
     """
     side = is_host(profile) == (device == "cpu")
-    table = profile.operators
-    dtype, dtypes, assumed = _dtypes(table)
-    work = _work(table)
-    parts: list[tuple[Flags, Roofs]] = []
-    for name in dict.fromkeys(_devices(table, side)):
-        rows = side & _is_on(table, name, device)
-        parts.append((rows, roofs(_of_device(work, rows, name, profile.run, (dtype, dtypes), table), peaks)))
-    return _joined(profile, by, side, work, parts, (dtype, dtypes, assumed))
-
-
-def rows_of_network(profile: Profile, peaks: Peaks, by: Sequence[str], network: Sequence[LayerCost]) -> Rows:
-    """The places of a profile that knows no shapes, with the cost that the network as data has in them.
-
-    Args:
-        profile: with time on the processor.
-        peaks: of the machine.
-        by: columns of the keys: layer and phase, and the operator where its names are those of the network.
-        network: cost of one step.
-
-    Raises:
-        UsageError: another column is asked for.
-    """
-    places = _check_places(profile, by, network)
-    table = profile.operators.filter(pa.array(is_host(profile)))
-    keys, row_key = groups(table, places)
-    index = {key: place for place, key in enumerate(keys)}
-    cost_key = np.array([_placed(each, places, index) for each in network], np.int64)
-    steps = profile.run.steps or 1
-    work, dtypes = _network_work(network, profile.run, steps)
-    found = roofs(work, peaks)
-    time = time_of(profile)[is_host(profile)]
-    return _of_places(profile.run, by, places, (list(index), row_key, time), (cost_key, work, found, dtypes))
-
-
-def _check_places(profile: Profile, by: Sequence[str], network: Sequence[LayerCost]) -> tuple[str, ...]:
-    """The columns that time and cost are brought together by.
-
-    Raises:
-        UsageError: the cost of the network does not lie in such columns.
-    """
-    if set(by) <= set(PLACE):
-        return PLACE
-    wrong = [name for name in by if name not in (*PLACE, "operator")]
-    if not wrong:
-        keys = {tuple(key) for key in groups(profile.operators, (*PLACE, "operator"))[0]}
-        whole = sum(each.flop or 0 for each in network)
-        named = sum(each.flop or 0 for each in network if (each.layer, each.phase, each.operator) in keys)
-        if named >= 0.9 * whole:
-            return (*PLACE, "operator")
-    raise UsageError(
-        f"{profile.run.tool} sees no shapes, so costs are known by layer and phase, not by {(wrong or ['operator'])[0]}",
-        "leave out --by, or record with --tool torch",
-    )
-
-
-def _placed(cost: LayerCost, places: tuple[str, ...], index: dict[Key, int]) -> int:
-    """The key a cost belongs to: its own, that of its phase where the tool saw no more, else a new one without time."""
-    key: Key = (cost.layer, cost.phase, cost.operator)[: len(places)]
-    phase: Key = (None, cost.phase, None)[: len(places)]
-    if key not in index and phase in index:
-        return index[phase]
-    return index.setdefault(key, len(index))
-
-
-def _network_work(network: Sequence[LayerCost], run: Run, steps: int) -> tuple[Work, tuple[str, ...]]:
-    dtypes = tuple(dict.fromkeys(each.dtype or LIKELY for each in network))
-    unknown = float("nan")
-
-    def numbers(values: Sequence[int | None]) -> Floats:
-        return np.array([unknown if value is None else float(value) * steps for value in values])
-
-    work = Work(
-        device="cpu",
-        threads=run.threads,
-        calls=numbers([each.calls for each in network]),
-        flop=numbers([each.flop for each in network]),
-        traffic_bytes=numbers([each.traffic_bytes for each in network]),
-        dtype=np.array([dtypes.index(each.dtype or LIKELY) for each in network], np.int64),
-        dtypes=dtypes,
-        native=np.array([each.phase == "backward" for each in network], bool),
-        language=language(run),
-    )
-    return work, dtypes
-
-
-def _of_places(
-    run: Run,
-    by: Sequence[str],
-    places: tuple[str, ...],
-    timed: tuple[list[Key], Ints, Floats],
-    costed: tuple[Ints, Work, Roofs, tuple[str, ...]],
-) -> Rows:
-    """One row a place and operator of the network; the time of a place is divided among its operators by their roofs."""
-    place_keys, row_key, time = timed
-    cost_key, work, found, dtypes = costed
-    size = len(place_keys)
-    known = found.bound != UNKNOWN
-    roof = np.where(known, found.roof_ns, 0.0)
-    of_place = np.bincount(row_key, time, size)
-    count = np.bincount(cost_key, minlength=size)
-    whole = np.bincount(cost_key, roof, size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.where(whole[cost_key] > 0, roof / whole[cost_key], 1 / np.maximum(count[cost_key], 1))
-    empty = np.flatnonzero((count == 0) & (of_place > 0))
-    lost = np.array([place_keys[place][0] is not None for place in empty], bool)
-    nothing = np.where(lost, np.nan, 0.0)
-    key = np.concatenate([cost_key, empty])
-    keys, inverse = _narrowed(place_keys, places, by)
-    used = {level.level: level.bytes_per_s.value for level in found.levels}
-    none = np.full(len(empty), NONE, np.int64)
-    multiply_adds = np.array(run_macs(work.flop, [cost for cost in _names(place_keys, cost_key, places)]))
+    table = profile.operators.filter(pa.array(side))
+    dtype, dtypes, assumed = _dtypes(profile.operators)
+    work = _work(table, profile.run, dtype[side], dtypes)
+    size = table.num_rows
+    compute_ns, memory_ns = np.full(size, np.nan), np.full(size, np.nan)
+    bound, level = np.full(size, UNKNOWN), np.full(size, NONE)
+    levels: dict[str, float] = {}
+    found: dict[str, float | None] = {}
+    codes, names = to_codes(table["device"])
+    for code in np.unique(codes):
+        on = codes == code
+        name = names[code] if code >= 0 else "cpu"
+        part = roofs(replace(work.chosen(on), device=name, threads=threads_of(profile.run, name)), peaks)
+        compute_ns[on], memory_ns[on], bound[on] = part.compute_ns, part.memory_ns, part.bound
+        levels |= {each.level: each.bytes_per_s.value for each in part.levels}
+        place = [list(levels).index(each.level) for each in part.levels]
+        level[on] = np.array([*place, NONE])[part.level]
+        found |= part.peaks
+    keys, key = group_rows(table, by)
     return Rows(
         by=tuple(by),
-        keys=keys,
-        key=inverse[key],
-        operators=[None] * len(key),
-        time_ns=np.concatenate([of_place[cost_key] * part, of_place[empty]]),
-        per_step_ns=None,
-        calls=np.concatenate([work.calls, np.zeros(len(empty))]),
-        flop=np.concatenate([work.flop, nothing]),
-        macs=np.concatenate([multiply_adds, np.zeros(len(empty))]),
-        traffic_bytes=np.concatenate([work.traffic_bytes, nothing]),
-        compute_ns=np.concatenate([found.compute_ns, nothing]),
-        memory_ns=np.concatenate([found.memory_ns, nothing]),
-        bound=np.concatenate([found.bound, np.where(lost, UNKNOWN, BOUNDS.index("dispatch"))]),
-        level=np.concatenate([found.level, none]),
-        levels=used,
-        dtype=np.concatenate([work.dtype, none]),
-        dtypes=dtypes,
-        assumed=np.zeros(len(key), bool),
-        peaks=found.peaks,
+        keys=tuple(keys),
+        key=key,
+        operators=table["operator"].to_pylist(),
+        time_ns=time_of(profile)[side],
+        per_step_ns=_per_step(table, profile.run),
+        macs=np.where(_multiplies(table), work.flop / 2, np.where(np.isnan(work.flop), np.nan, 0.0)),
+        work=work,
+        compute_ns=compute_ns,
+        memory_ns=memory_ns,
+        bound=bound,
+        level=level,
+        levels=levels,
+        peaks=found,
+        assumed=assumed[side] & (np.nan_to_num(work.flop) > 0),
     )
+
+
+def _work(table: pa.Table, run: Run, dtype: Ints, dtypes: tuple[str, ...]) -> Work:
+    """Calls, FLOP and bytes of each row; what is no operator has no work."""
+    kind, kinds = to_codes(table["kind"])
+    between = np.array([*(name not in _WORKING for name in kinds), False], bool)[kind]
+    flop, traffic_bytes = (
+        np.where(valid(table[name]), table[name].fill_null(0).to_numpy().astype(float), np.where(between, 0.0, np.nan))
+        for name in ("flop", "traffic_bytes")
+    )
+    phase, phases = to_codes(table["phase"])
+    return Work(
+        device="cpu",
+        threads=0,
+        calls=np.where(between, 0.0, table["count"].fill_null(0).to_numpy().astype(float)),
+        flop=flop,
+        traffic_bytes=traffic_bytes,
+        dtype=dtype,
+        dtypes=dtypes,
+        native=np.array([*(name == "backward" for name in phases), False], bool)[phase],
+        language=language(run),
+    )
+
+
+def _dtypes(table: pa.Table) -> tuple[Ints, tuple[str, ...], Flags]:
+    """Type of each row's arithmetic, and whether it is assumed: the most frequent one of its layer, or of all.
+
+    A row's own type is not believed where no arithmetic on it counts, or where the first input is a lone number.
+    """
+    code, names = to_codes(table["dtype"])
+    shapes, texts = to_codes(table["input_shapes"])
+    lone = np.array([*(text.startswith("[[],[") and text[5:6] != "]" for text in texts), False], bool)[shapes]
+    own = np.array([*map(is_floating, names), False], bool)[code] & ~lone
+    layer, layers = to_codes(table["layer"])
+    calls = table["count"].fill_null(0).to_numpy().astype(float)
+    dtypes = (*names, *([] if LIKELY in names else [LIKELY]))
+    votes = np.zeros((len(layers) + 1, len(dtypes)))
+    np.add.at(votes, (layer[own], code[own]), calls[own])
+    all_votes = votes.sum(axis=0)
+    whole = int(all_votes.argmax()) if all_votes.any() else dtypes.index(LIKELY)
+    of_layer = np.where(votes.any(axis=1), votes.argmax(axis=1), whole)
+    return np.where(own, code, of_layer[layer]).astype(np.int64), dtypes, ~own
+
+
+def _multiplies(table: pa.Table) -> Flags:
+    code, operators = to_codes(table["operator"])
+    return np.array([*map(is_multiply_add, operators), False], bool)[code]
+
+
+def _per_step(table: pa.Table, run: Run) -> Floats | None:
+    """Self time of each row in each step, (rows, steps); rows that have none count nothing."""
+    column = table["self_ns_per_step"].combine_chunks()
+    if not run.steps or column.null_count == len(column):
+        return None
+    values = np.zeros((len(column), run.steps))
+    values[pc.is_valid(column).to_numpy(zero_copy_only=False)] = (
+        column.drop_null().flatten().to_numpy().reshape(-1, run.steps)
+    )
+    return values
+
+
+def threads_of(run: Run, device: str) -> int:
+    """Threads that may have computed together; as many as there are where the run does not say it."""
+    if device != "cpu":
+        return 0
+    return run.threads or (run.machine.cores if run.machine else MANY)
+
+
+def language(run: Run) -> str:
+    """What calls the operators of a run: `python` or `c++`."""
+    said = run.settings.get("language")
+    return "c++" if said == "c++" or (said is None and run.implementation == "libtorch") else "python"

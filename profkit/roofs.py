@@ -2,15 +2,15 @@
 
 The roofline model (Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009) bounds work of `flop` operations and
 `traffic_bytes` bytes by two limits, time >= flop / peak and time >= traffic_bytes / bandwidth. The second has one
-line for each level of the memory (cache-aware roofline: Ilic, Pratas, Sousa, IEEE CAL 13(1), 2014). Which level the data
-of a call lies in is not measured; it is taken for the fastest one that can hold all operands of the call, so that the
-roof is a limit wherever they really were. Bytes are compulsory, a lower bound, for the same reason.
+line for each level of the memory (cache-aware roofline: Ilic, Pratas, Sousa, IEEE CAL 13(1), 2014). Which level the
+data of a call lies in is not measured; it is taken for the fastest one that can hold all operands of the call, so that
+the roof is a limit wherever they really were. Bytes are compulsory, a lower bound, for the same reason.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Work:
 
     Attributes:
         device: `cpu`, `cuda:0`.
-        threads: that computed together; 0 for a device that has no such thing, None where it is not known.
+        threads: that computed together; 0 for a device that has no such thing.
         calls: how often each ran.
         flop: operations of all calls of a row; NaN where unknown.
         traffic_bytes: bytes of all calls of a row; NaN where unknown.
@@ -47,7 +47,7 @@ class Work:
     """
 
     device: str
-    threads: int | None
+    threads: int
     calls: Floats
     flop: Floats
     traffic_bytes: Floats
@@ -55,6 +55,11 @@ class Work:
     dtypes: tuple[str, ...]
     native: Flags
     language: str
+
+    def chosen(self, rows: Flags) -> Work:
+        """Some of the rows, by a mask of shape (rows,)."""
+        arrays = ("calls", "flop", "traffic_bytes", "dtype", "native")
+        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
 
 @dataclass(frozen=True)

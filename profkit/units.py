@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _PREFIXES = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15))
+_BINARY = (("B", 1.0), ("KiB", 2.0**10), ("MiB", 2.0**20), ("GiB", 2.0**30), ("TiB", 2.0**40))
 _TIMES = (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))
 
 
@@ -41,6 +42,16 @@ def format_count(value: float, unit: str = "") -> str:
     number, prefix = _scaled(value, _PREFIXES)
     text = f"{number:.0f}" if not prefix and float(number).is_integer() else _digits(number)
     return " ".join(part for part in (text, prefix, unit) if part)
+
+
+def format_size(value: float) -> str:
+    """A capacity in bytes, with a binary prefix.
+
+    >>> format_size(32768), format_size(1.5 * 2**30)
+    ('32.0 KiB', '1.50 GiB')
+    """
+    number, prefix = _scaled(value, _BINARY)
+    return f"{number:.0f} B" if prefix == "B" else f"{_digits(number)} {prefix}"
 
 
 def format_share(value: float) -> str:

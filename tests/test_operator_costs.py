@@ -122,6 +122,16 @@ def test_without_types_the_flop_are_known_and_the_bytes_are_not() -> None:
     assert (costs["flop"].tolist(), costs["traffic_bytes"].tolist()) == ([128], [-1])
 
 
+def test_a_product_of_sparse_tensors_is_unknown_whoever_asked_for_it() -> None:
+    """As torch records `torch.mm(sparse, dense)`: nothing but what it calls tells that a tensor is sparse."""
+    assert flop(
+        {"operator": "aten::mm", "inputs": MM},
+        {"operator": "aten::addmm", "inputs": ADDMM, "parent": 0},
+        {"operator": "aten::_nnz", "inputs": '[[8,4]],["float32"],[""]', "parent": 1},
+        {"operator": "aten::mm", "inputs": MM},
+    )[1::2] == [-1, 128]
+
+
 def test_a_tool_that_knows_no_inputs_gives_no_costs() -> None:
     assert record_costs(records({"operator": "aten::mm"})) == {}
 

@@ -127,6 +127,17 @@ class Inputs:
             raise CostUnknownError(f"input {place} is no whole number")
         return value
 
+    def number(self, place: int) -> float:
+        """The number at a place.
+
+        Raises:
+            CostUnknownError: there is none, or the trace does not say it.
+        """
+        value = self._at(place)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise CostUnknownError(f"input {place} is no number")
+        return value
+
     def wholes(self, place: int, count: int) -> tuple[int, ...]:
         """`count` whole numbers at a place, where one may stand for all.
 

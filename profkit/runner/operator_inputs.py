@@ -9,7 +9,7 @@ import torch
 from profkit.costs import Inputs, Number, Tensor, Value
 from profkit.costs.element_types import CODES
 
-_LAYOUTS = {torch.strided: 0, torch.sparse_coo: 1, torch.sparse_csr: 2, torch._mkldnn: 3}
+_LAYOUTS = {torch.strided: 0, torch.sparse_coo: 1, torch.sparse_csr: 2}
 _MEMORY_FORMATS = {
     torch.contiguous_format: 0,
     torch.preserve_format: 1,

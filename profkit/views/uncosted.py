@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profkit.costs import formula
+from profkit.network_costs import network_costs
 from profkit.profile import Profile
 from profkit.quantities import uncosted_rows as unknown_rows
 from profkit.quantities import working_rows
@@ -24,6 +25,8 @@ BY = ("operator", "input_shapes")
 
 def costed_line(profile: Profile) -> str:
     """Of how much of the time in operators the FLOP are known, in one line, processor and devices apart."""
+    if profile.operators["flop"].null_count == profile.operators.num_rows and network_costs(profile.run) is not None:
+        return "FLOP and bytes are those of the network as data: the tool saw no shapes"
     works, unknown, host = working_rows(profile.operators), unknown_rows(profile.operators), is_host(profile)
     cost, parts = profile.cost().astype(float), []
     for device, side in (("processor", host), ("device", ~host)):

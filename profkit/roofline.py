@@ -1,0 +1,393 @@
+"""Roofline: what each place of a profile reached, what it could reach, and the time that it leaves on the table.
+
+Time at the roof is summed over rows, because rows run one after the other; the rest of the time is what is left. A row
+whose roof is lower than the cost of calling it is bound by dispatch, and so is everything between operators, which has
+no work at all. Rows whose cost or peak is unknown are kept apart: their time is neither at a roof nor left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from profkit.columns import Flags, Ints
+from profkit.comparison import interval
+from profkit.errors import UsageError
+from profkit.machine import Machine
+from profkit.network_costs import NetworkCost
+from profkit.peaks import Peaks
+from profkit.profile import Profile
+from profkit.roofline_network import rows_of_network
+from profkit.roofline_rows import Rows, has_costs, rows_of_table, threads_of, time_of
+from profkit.roofs import BOUNDS, COMPUTE, DISPATCH, MEMORY, UNKNOWN, Floats
+from profkit.run import Run
+from profkit.summary import Key, is_host
+from profkit.units import format_ns
+
+KNOWN_BOUNDS = (BOUNDS[COMPUTE], BOUNDS[MEMORY], BOUNDS[DISPATCH])
+FINEST = ("layer", "phase", "operator")
+CLOSE = 0.01
+"""Two shares of a roof that differ by less, of each other, are the same."""
+
+_MENTIONED = 1e-3
+"""Share of the time from which a guess is worth a note."""
+_NO_COSTS = (
+    "record with --tool torch, or with record_shapes=True in a program of your own; a profile from before profkit knew "
+    "costs is made again by profkit import of its artefact"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One place; times and counts are of a step where there are steps, else of the whole recording.
+
+    Attributes:
+        key: values of the columns summed by.
+        time_ns: self time.
+        unknown_ns: the part of it in rows whose cost or peak is not known.
+        roof_ns: least time of the work in the other rows.
+        calls: of operators.
+        flop: operations of the other rows.
+        macs: multiply-adds among them, two FLOP each.
+        traffic_bytes: compulsory bytes of the other rows.
+        bound: what sets most of its time: `compute`, `memory`, `dispatch`; `unknown` where that is not known.
+        level: level of the memory that most of its memory-bound time is bound by; None where there is none.
+        dtype: type of most of its arithmetic; None where it has none.
+        assumed: whether that type is a guess in any row.
+        left_by_bound_ns: time left by what sets it, in the order of `KNOWN_BOUNDS`.
+        samples_ns: time of the rows with a roof in each step; None where the tool does not tell steps apart.
+    """
+
+    key: Key
+    time_ns: float
+    unknown_ns: float
+    roof_ns: float
+    calls: float
+    flop: float
+    macs: float
+    traffic_bytes: float
+    bound: str
+    level: str | None
+    dtype: str | None
+    assumed: bool
+    left_by_bound_ns: tuple[float, float, float]
+    samples_ns: tuple[float, ...] | None = None
+
+    @property
+    def known_ns(self) -> float:
+        """Time in rows that have a roof."""
+        return self.time_ns - self.unknown_ns
+
+    @property
+    def left_ns(self) -> float:
+        """Time beyond the roof: negative where the roof is too low for what was reached."""
+        return self.known_ns - self.roof_ns
+
+    @property
+    def share(self) -> float | None:
+        """Time at the roof over time: 1 is at the roof; None where no time is known."""
+        return _ratio(self.roof_ns, self.known_ns)
+
+    @property
+    def intensity(self) -> float | None:
+        """FLOP/byte; None without traffic."""
+        return _ratio(self.flop, self.traffic_bytes)
+
+    @property
+    def flop_per_s(self) -> float | None:
+        """Achieved FLOP/s."""
+        return _ratio(self.flop, self.known_ns * 1e-9)
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """Achieved bytes/s of compulsory traffic."""
+        return _ratio(self.traffic_bytes, self.known_ns * 1e-9)
+
+    @property
+    def attainable_flop_per_s(self) -> float | None:
+        """FLOP/s at the roof; None for a place without work."""
+        return _ratio(self.flop, self.roof_ns * 1e-9)
+
+    @property
+    def limit(self) -> str:
+        """`compute`, the level of memory in place of `memory`, `dispatch` or `unknown`."""
+        return self.level if self.bound == BOUNDS[MEMORY] and self.level else self.bound
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """A profile under the roofs of a machine, on the processor or on the devices beside it.
+
+    Attributes:
+        run: of the profile.
+        peaks: of the machine.
+        device: `cpu`, or `device` for what ran beside it.
+        by: the columns summed by.
+        steps: that times and counts were divided by; None for a whole recording.
+        rows: most time left first.
+        total: of all.
+        compute: FLOP/s of each type that occurs in arithmetic.
+        memory: bytes/s of each level that binds something, and of the last one; fastest first.
+        uncosted: operators without a cost or peak and their time, longest first.
+        notes: what stands in the way of believing it, one sentence each.
+    """
+
+    run: Run
+    peaks: Peaks
+    device: str
+    by: tuple[str, ...]
+    steps: int | None
+    rows: tuple[Row, ...]
+    total: Row
+    compute: dict[str, float]
+    memory: dict[str, float]
+    uncosted: tuple[tuple[str, float], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the time in rows that have a roof."""
+        return self.total.known_ns / self.total.time_ns if self.total.time_ns else 0.0
+
+
+def rooflines(
+    profile: Profile, peaks: Peaks, by: Sequence[str], network: Sequence[NetworkCost] | None = None
+) -> tuple[Roofline, ...]:
+    """Put a profile under the roofs of a machine: the processor first, then the devices beside it where there are any.
+
+    Args:
+        profile: of any tool that measures time.
+        peaks: of the machine that it was recorded on, if they are to say anything.
+        by: columns of `summary.DIMENSIONS` to sum by.
+        network: work of one step, for a tool that sees no shapes.
+
+    Raises:
+        UsageError: no time, no row with a known cost, or no peaks for any device that has one.
+    """
+    time_of(profile)
+    from_table = has_costs(profile)
+    if not from_table and not network:
+        raise UsageError(f"no operator in this profile of {profile.run.tool} has a known cost", _NO_COSTS)
+    host = is_host(profile)
+    sides = [device for device, rows in (("cpu", host), ("device", ~host)) if rows.any()]
+    found = []
+    for device in sides:
+        if from_table:
+            rows = rows_of_table(profile, peaks, by, device)
+        elif device == "cpu" and network:
+            rows = rows_of_network(profile, peaks, by, network)
+        else:
+            continue
+        found.append(_roofline(profile.run, peaks, rows, device, from_table))
+    working = [each for each in found if each.total.roof_ns]
+    if not working:
+        raise _no_roof(found, peaks)
+    idle = [each for each in found if not each.total.roof_ns]
+    return tuple(replace(each, notes=(*each.notes, *map(_beside, idle))) for each in working)
+
+
+def _beside(idle: Roofline) -> str:
+    """What is said of a side that has time and no work."""
+    where = "the processor" if idle.device == "cpu" else "the device"
+    known = "whose work or peaks nobody knows" if idle.total.unknown_ns > idle.total.known_ns else "without work"
+    return f"{where} spent {format_ns(idle.total.time_ns)}{' a step' if idle.steps else ''} {known}; it is left out"
+
+
+def _no_roof(found: Sequence[Roofline], peaks: Peaks) -> UsageError:
+    devices = sorted({peak.device for peak in peaks.compute})
+    notes = "; ".join(note for each in found for note in each.notes)
+    return UsageError(
+        f"nothing in the profile has a roof on {peaks.name} ({', '.join(devices)})" + (f": {notes}" if notes else ""),
+        "give the peaks of the machine that it ran on with --machine FILE",
+    )
+
+
+def _roofline(run: Run, peaks: Peaks, rows: Rows, device: str, from_table: bool) -> Roofline:
+    steps = run.steps or None
+    everything = np.zeros(len(rows.key), np.int64)
+    [total] = _rows(rows, everything, [()], steps or 1)
+    places = sorted(_rows(rows, rows.key, rows.keys, steps or 1), key=lambda row: (-row.left_ns, -row.unknown_ns))
+    binding = np.unique(rows.level[rows.bound == MEMORY])
+    names = list(rows.levels)
+    memory = {name: rate for place, (name, rate) in enumerate(rows.levels.items()) if place in binding or
+              place == len(names) - 1}  # fmt: skip
+    return Roofline(
+        run=run,
+        peaks=peaks,
+        device=device,
+        by=rows.by,
+        steps=steps,
+        rows=tuple(places),
+        total=total,
+        compute={name: rate for name, rate in rows.peaks.items() if rate},
+        memory=memory,
+        uncosted=_uncosted(rows, steps or 1),
+        notes=tuple(_notes(run, peaks, rows, device, from_table)),
+    )
+
+
+def _rows(rows: Rows, key: Ints, keys: Sequence[Key], steps: int) -> list[Row]:
+    """Sum rows by key."""
+    size, known = len(keys), rows.known
+
+    def total(values: Floats, chosen: Flags = known) -> Floats:
+        return np.bincount(key[chosen], np.nan_to_num(values[chosen]), size) / steps
+
+    everywhere = np.ones(len(key), bool)
+    left = rows.time_ns - rows.roof_ns
+    lefts = [total(left, rows.bound == code) for code in (COMPUTE, MEMORY, DISPATCH)]
+    time, unknown, calls = (
+        total(rows.time_ns, everywhere),
+        total(rows.time_ns, ~known),
+        total(rows.work.calls, everywhere),
+    )
+    sums = {name: total(getattr(rows.work, name)) for name in ("flop", "traffic_bytes")}
+    roof, macs = total(rows.roof_ns), total(rows.macs)
+    bound = _most(rows, key, size, rows.bound, len(BOUNDS), everywhere)
+    level = _most(rows, key, size, rows.level, len(rows.levels), rows.bound == MEMORY)
+    arithmetic = known & (np.nan_to_num(rows.work.flop) > 0)
+    dtype = _most(rows, key, size, rows.work.dtype, len(rows.work.dtypes), arithmetic)
+    assumed = np.bincount(key, rows.assumed & arithmetic, size) > 0
+    samples = _samples(rows, key, size)
+    levels = list(rows.levels)
+    return [
+        Row(
+            key=keys[place],
+            time_ns=float(time[place]),
+            unknown_ns=float(unknown[place]),
+            roof_ns=float(roof[place]),
+            calls=float(calls[place]),
+            flop=float(sums["flop"][place]),
+            macs=float(macs[place]),
+            traffic_bytes=float(sums["traffic_bytes"][place]),
+            bound=BOUNDS[bound[place]] if bound[place] >= 0 else BOUNDS[UNKNOWN],
+            level=levels[level[place]] if level[place] >= 0 else None,
+            dtype=rows.work.dtypes[dtype[place]] if dtype[place] >= 0 else None,
+            assumed=bool(assumed[place]),
+            left_by_bound_ns=(float(lefts[0][place]), float(lefts[1][place]), float(lefts[2][place])),
+            samples_ns=None if samples is None else tuple(samples[place].tolist()),
+        )
+        for place in range(size)
+    ]
+
+
+def _most(rows: Rows, key: Ints, size: int, code: Ints, codes: int, chosen: Flags) -> Ints:
+    """The code that most of a key's time has, among the chosen rows; by roof where there is no time; -1 for none."""
+    chosen = chosen & (code >= 0)
+    found = np.full(size, -1, np.int64)
+    for weight in (np.ones(len(key)), rows.roof_ns, rows.time_ns):
+        votes = np.zeros((size, max(codes, 1)))
+        np.add.at(votes, (key[chosen], code[chosen]), weight[chosen])
+        found = np.where(votes.any(axis=1), votes.argmax(axis=1), found)
+    return found
+
+
+def _samples(rows: Rows, key: Ints, size: int) -> Floats | None:
+    """Time of the rows with a roof by key and step, (keys, steps)."""
+    if rows.per_step_ns is None:
+        return None
+    sums = np.zeros((size, rows.per_step_ns.shape[1]))
+    np.add.at(sums, key[rows.known], rows.per_step_ns[rows.known])
+    return sums
+
+
+def _uncosted(rows: Rows, steps: int) -> tuple[tuple[str, float], ...]:
+    """Operators without a roof and the time in them, longest first."""
+    times: dict[str, float] = {}
+    for place in np.flatnonzero(~rows.known).tolist():
+        name = rows.operators[place] or "(no operator)"
+        times[name] = times.get(name, 0.0) + float(rows.time_ns[place]) / steps
+    return tuple(sorted(times.items(), key=lambda item: -item[1]))
+
+
+def _notes(run: Run, peaks: Peaks, rows: Rows, device: str, from_table: bool) -> list[str]:
+    """What the reader must know, the gravest first."""
+    notes = []
+    if peaks.machine and run.machine and not is_same_machine(peaks.machine, run.machine):
+        notes.append(
+            f"NOT THE SAME MACHINE: the run was made on {_words(run.machine)}, the peaks are those of "
+            f"{_words(peaks.machine)}; shares of the roof mean nothing"
+        )
+    elif not run.machine and device == "cpu":
+        notes.append(f"nobody knows that the run was made on {peaks.name}, whose peaks these are")
+    notes += [f"no peak of {name} is known for {peaks.name}: such rows have no roof" for name, rate in
+              rows.peaks.items() if not rate]  # fmt: skip
+    time = float(rows.time_ns.sum())
+    assumed = float(rows.time_ns[rows.assumed].sum())
+    if time and assumed > _MENTIONED * time:
+        share = f"{100 * assumed / time:.1f} % of the time"
+        notes.append(f"{share} is in arithmetic whose type the tool does not say: that of its layer is assumed")
+    if not from_table:
+        notes.append(
+            "the profile has the cost of no operator: the work is that of the network as data, by layer and phase"
+        )
+    if device == "cpu" and not run.threads:
+        threads = threads_of(run, "cpu")
+        notes.append(f"the run does not say its threads: the roof is that of {threads if run.machine else 'all'}")
+    if not any(level.level == "memory" for level in peaks.bandwidth):
+        notes.append(f"{peaks.name} has no bandwidth of the memory itself: its last level stands for it")
+    return notes
+
+
+def is_same_machine(one: Machine, other: Machine) -> bool:
+    """Whether peaks of one hold for the other: one processor, as many cores, one instruction set."""
+    return (one.processor, one.cores, one.instruction_set) == (other.processor, other.cores, other.instruction_set)
+
+
+def _words(machine: Machine) -> str:
+    return f"{machine.processor}, {machine.cores} cores, {machine.instruction_set}"
+
+
+def _ratio(above: float, below: float) -> float | None:
+    return above / below if below > 0 else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One place in two profiles.
+
+    Attributes:
+        key: of the place.
+        a: row of the first profile; None where it has none.
+        b: of the second.
+    """
+
+    key: Key
+    a: Row | None
+    b: Row | None
+
+    @property
+    def nearer(self) -> str | None:
+        """`A` or `B`, whichever is nearer to its roof; `same` within the noise; None where a side has no time."""
+        if not self.a or not self.b or self.a.share is None or self.b.share is None:
+            return None
+        # Where there is no work, nearer is who takes less time: as shares of it, with the smaller time for a roof.
+        least = 0.0 if self.a.roof_ns or self.b.roof_ns else min(self.a.known_ns, self.b.known_ns)
+        shares = [(row.roof_ns + least) / row.known_ns for row in (self.a, self.b)]
+        low, high = _interval(self.a, self.b)
+        if abs(shares[0] - shares[1]) <= CLOSE * max(shares):
+            return "same"
+        if low is not None and high is not None and low <= 0 <= high:
+            return "same"
+        return "A" if shares[0] > shares[1] else "B"
+
+    @property
+    def left_ns(self) -> float:
+        """The larger time left of the two."""
+        return max(row.left_ns if row else 0.0 for row in (self.a, self.b))
+
+
+def _interval(a: Row, b: Row) -> tuple[float | None, float | None]:
+    """95 % interval of the difference of the times left."""
+    if not a.samples_ns or not b.samples_ns:
+        return None, None
+    return interval(np.array(a.samples_ns) - a.roof_ns, np.array(b.samples_ns) - b.roof_ns)
+
+
+def pairs(a: Roofline, b: Roofline) -> list[Pair]:
+    """The rows of two profiles side by side, most time left in either first."""
+    left, right = ({row.key: row for row in each.rows} for each in (a, b))
+    found = [Pair(key, left.get(key), right.get(key)) for key in dict.fromkeys((*left, *right))]
+    return sorted(found, key=lambda pair: -pair.left_ns)
