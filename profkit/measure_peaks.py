@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import tempfile
 import time
@@ -28,6 +29,10 @@ PAST = 4
 """Times the last cache: a working set that lies in the memory."""
 UNKNOWN_BYTES = 2**29
 """Working set that lies in the memory where the caches are not known."""
+ROUNDS = 2
+"""Times that the C++ program goes through everything, so that what else runs here for a while spoils no one figure."""
+BUSY = 0.1
+"""Share of the processors that others may use before it is worth a note."""
 LIMIT_S = 300.0
 
 NATIVE_VECTORS = "vectors of triads"
@@ -71,8 +76,47 @@ class NativeReport(msgspec.Struct):
     measured: list[Repeats]
 
     def find(self, what: str, of: str) -> list[float]:
-        """The repeats of one thing; it must have been asked for."""
-        return next(each.repeats for each in self.measured if (each.what, each.of) == (what, of))
+        """The repeats of one thing, from all rounds; it must have been asked for."""
+        found = [repeat for each in self.measured if (each.what, each.of) == (what, of) for repeat in each.repeats]
+        if not found:
+            raise ValueError(f"{what} {of} was not measured")
+        return found
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Time that passed and time that processors worked, from some start on [s].
+
+    Attributes:
+        wall: by the clock.
+        busy: of all processors, for all programs and for other guests of the same host.
+        own: of our programs that have ended.
+    """
+
+    wall: float
+    busy: float
+    own: float
+
+    @classmethod
+    def now(cls) -> Spent:
+        """Since the system started."""
+        times, own = psutil.cpu_times()._asdict(), os.times()
+        idle = ("idle", "iowait", "guest", "guest_nice")  # a guest's time is in its user's too
+        busy = sum(spent for name, spent in times.items() if name not in idle)
+        return cls(time.monotonic(), busy, own.children_user + own.children_system)
+
+    def since(self, before: Spent) -> Spent:
+        """What came since then."""
+        return Spent(self.wall - before.wall, self.busy - before.busy, self.own - before.own)
+
+    @property
+    def others(self) -> float:
+        """Processors that other programs kept busy."""
+        return max(0.0, self.busy - self.own) / self.wall
+
+    def facts(self, processors: int) -> dict[str, str]:
+        """In words."""
+        return {"measured in": f"{self.wall:.0f} s, with {self.others:.2f} of {processors} processors busy elsewhere"}
 
 
 def measure_peaks(say: Say) -> Peaks:
@@ -91,29 +135,19 @@ def measure_peaks(say: Say) -> Peaks:
         raise MissingToolError("peaks are measured with torch, which is not installed", "pip install torch==2.13.0")
     machine, processor = this_machine(), this_processor()
     program, notes = _native_program(say)
-    start = time.monotonic()
-    threads = tuple(sorted({1, processor.logical}))
+    before = Spent.now()
     working_set = memory_working_set(processor.caches, psutil.virtual_memory().available)
-    peaks = _by_torch(threads, 0 if program else working_set, say)
-    clock_hz = processor.advertised_hz
-    if program:
-        planned = triads(processor.caches, threads, working_set)
-        report = _by_native(program, threads, planned, [cost.device for cost in peaks.dispatch], say)
-        peaks = with_native(peaks, report, planned)
-        clock_hz = max(max(report.find("clock", str(count))) for count in threads)
+    peaks, clock_hz = _rates(program, processor, working_set, say)
+    busy = Spent.now().since(before)
     peaks = replace(
         peaks,
         name=machine.processor,
         machine=machine,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        theoretical_flop_per_s=theoretical(processor, clock_hz),
+        theoretical_flop_per_s=theoretical(processor, clock_hz or processor.advertised_hz),
         cores=processor.cores,
-        facts={
-            **facts(processor, clock_hz, measured=program is not None),
-            **(peaks.facts or {}),
-            "measured in": f"{time.monotonic() - start:.0f} s",
-        },
-        notes=(*peaks.notes, *_type_notes(peaks, processor), *notes, *_size_notes(processor.caches, working_set)),
+        facts={**facts(processor, clock_hz), **(peaks.facts or {}), **busy.facts(processor.logical)},
+        notes=(*peaks.notes, *notes, *_notes(peaks, processor, working_set, busy)),
     )
     _keep(peaks)
     return peaks
@@ -138,7 +172,7 @@ def triads(caches: Sequence[Cache], threads: Sequence[int], working_set: int) ->
     planned = []
     for count in threads:
         for cache in caches:
-            capacity = cache.capacity_bytes * (1 if count == 1 else min(cache.instances, count))
+            capacity = cache.capacity_bytes * min(cache.instances, count)
             planned.append(Triad(cache.level, count, capacity // 2, capacity))
         planned.append(Triad("memory", count, working_set, None))
     return planned
@@ -163,12 +197,10 @@ def with_native(peaks: Peaks, report: NativeReport, planned: Sequence[Triad]) ->
         )
         for triad in planned
     )
+    devices = dict.fromkeys(each.of for each in report.measured if each.what == "dispatch")
     dispatch = tuple(
-        DispatchCost(
-            each.of, "c++", rate_of(each.repeats, best=min), f"at::add of 1 element, {len(each.repeats)} repeats"
-        )
-        for each in report.measured
-        if each.what == "dispatch"
+        DispatchCost(device, "c++", rate_of(report.find("dispatch", device), best=min), "at::add of 1 element")
+        for device in devices
     )
     return replace(
         peaks,
@@ -185,26 +217,25 @@ def theoretical(processor: Processor, clock_hz: float | None) -> dict[str, float
     return {dtype: flop * processor.cores * clock_hz for dtype, flop in processor.flop_per_cycle.items()}
 
 
-def facts(processor: Processor, clock_hz: float | None, *, measured: bool) -> dict[str, str]:
+def facts(processor: Processor, clock_hz: float | None) -> dict[str, str]:
     """The circumstances, in words.
 
     Args:
         processor: that was measured.
-        clock_hz: that the theoretical peak is computed with.
-        measured: whether the clock is one that was seen, not one that is advertised.
+        clock_hz: the highest clock that was seen; None where it was not measured.
     """
     cycles = ", ".join(f"{dtype} {flop}" for dtype, flop in processor.flop_per_cycle.items())
+    caches = {each.level: f"{format_size(each.capacity_bytes)}, {each.instances} of them" for each in processor.caches}
     said = {
         "cores": f"{processor.cores}, with {processor.logical} logical processors",
-        **{
-            cache.level: f"{format_size(cache.capacity_bytes)}, {cache.instances} of them" for cache in processor.caches
-        },
+        **caches,
         "bytes counted": "b and c read, a written; not that a cache may read a before it writes it",
         "FLOP a cycle": f"{cycles}; assumed: {processor.assumptions}",
     }
     if clock_hz:
-        how = "the highest of dependent additions, one a cycle" if measured else "as advertised"
-        said["clock"] = f"{clock_hz / 1e9:.2f} GHz, {how}"
+        said["clock"] = f"{clock_hz / 1e9:.2f} GHz, the highest of dependent additions, one a cycle"
+    elif processor.advertised_hz:
+        said["clock"] = f"{processor.advertised_hz / 1e9:.2f} GHz, as advertised; turbo may be above it"
     return said
 
 
@@ -217,23 +248,39 @@ def _native_program(say: Say) -> tuple[Path | None, list[str]]:
         return None, [f"no bandwidth of the caches and no dispatch in C++: {why}; the memory is measured by torch"]
 
 
+def _rates(program: Path | None, processor: Processor, working_set: int, say: Say) -> tuple[Peaks, float | None]:
+    """What torch and the C++ program found, and the highest clock that was seen."""
+    threads = tuple(sorted({1, processor.logical}))
+    peaks = _by_torch(threads, 0 if program else working_set, say)
+    if not program:
+        return peaks, None
+    planned = triads(processor.caches, threads, working_set)
+    report = _by_native(program, threads, planned, [cost.device for cost in peaks.dispatch], say)
+    return with_native(peaks, report, planned), max(max(report.find("clock", str(count))) for count in threads)
+
+
 @contextmanager
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="profkit-") as scratch:
         yield Path(scratch)
 
 
-def _type_notes(peaks: Peaks, processor: Processor) -> Iterator[str]:
+def _notes(peaks: Peaks, processor: Processor, working_set: int, busy: Spent) -> Iterator[str]:
+    """What keeps figures from being what they should be."""
+    if busy.others > BUSY * processor.logical:
+        yield (
+            f"other programs used {busy.others:.1f} of {processor.logical} processors meanwhile, so the figures may be "
+            "too low: --again measures anew"
+        )
     measured = {peak.dtype for peak in peaks.compute if peak.device == "cpu" and "float" in peak.dtype}
     for dtype in sorted(measured - set(processor.flop_per_cycle)):
         yield f"the instruction set has no arithmetic of {dtype}; torch computes it some other way"
-
-
-def _size_notes(caches: Sequence[Cache], working_set: int) -> Iterator[str]:
+    caches = processor.caches
     if not caches:
         yield "the system does not tell the sizes of the caches, so their bandwidths are not measured"
     elif working_set < PAST * caches[-1].capacity_bytes * caches[-1].instances:
-        yield f"the free memory allows a working set of {working_set} B only, less than {PAST} times {caches[-1].level}"
+        allowed = format_size(working_set)
+        yield f"the free memory allows a working set of {allowed} only, less than {PAST} times {caches[-1].level}"
 
 
 def _keep(peaks: Peaks) -> None:
@@ -266,11 +313,11 @@ def _by_native(
 ) -> NativeReport:
     with _scratch() as scratch:
         report, progress = scratch / "report.json", scratch / "progress"
-        words = [("--report", str(report)), ("--progress", str(progress))]
-        words += [("--clock", str(count)) for count in threads]
+        words = [("--clock", str(count)) for count in threads]
         words += [("--triad", word) for word in dict.fromkeys(triad.word for triad in planned)]
         words += [("--dispatch", device) for device in devices]
-        command = [str(program), *(word for pair in words for word in pair)]
+        files = ["--report", str(report), "--progress", str(progress)]
+        command = [str(program), *files, *(word for pair in words * ROUNDS for word in pair)]
         names = {triad.word: f"{triad.level}, threads {triad.threads}" for triad in planned}
 
         def watch(line: str) -> None:

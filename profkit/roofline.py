@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from profkit.columns import Flags, Ints
+from profkit.columns import NONE, Flags, Ints
 from profkit.comparison import interval
 from profkit.errors import UsageError
 from profkit.machine import Machine
@@ -236,35 +236,29 @@ def _rows(rows: Rows, key: Ints, keys: Sequence[Key], steps: int) -> list[Row]:
         return np.bincount(key[chosen], np.nan_to_num(values[chosen]), size) / steps
 
     everywhere = np.ones(len(key), bool)
-    left = rows.time_ns - rows.roof_ns
-    lefts = [total(left, rows.bound == code) for code in (COMPUTE, MEMORY, DISPATCH)]
-    time, unknown, calls = (
-        total(rows.time_ns, everywhere),
-        total(rows.time_ns, ~known),
-        total(rows.work.calls, everywhere),
-    )
-    sums = {name: total(getattr(rows.work, name)) for name in ("flop", "traffic_bytes")}
-    roof, macs = total(rows.roof_ns), total(rows.macs)
-    bound = _most(rows, key, size, rows.bound, len(BOUNDS), everywhere)
-    level = _most(rows, key, size, rows.level, len(rows.levels), rows.bound == MEMORY)
+    sums = {
+        "time_ns": total(rows.time_ns, everywhere),
+        "unknown_ns": total(rows.time_ns, ~known),
+        "roof_ns": total(rows.roof_ns),
+        "calls": total(rows.work.calls, everywhere),
+        "flop": total(rows.work.flop),
+        "macs": total(rows.macs),
+        "traffic_bytes": total(rows.work.traffic_bytes),
+    }
+    lefts = [total(rows.time_ns - rows.roof_ns, rows.bound == code) for code in (COMPUTE, MEMORY, DISPATCH)]
     arithmetic = known & (np.nan_to_num(rows.work.flop) > 0)
-    dtype = _most(rows, key, size, rows.work.dtype, len(rows.work.dtypes), arithmetic)
+    bound = _most(rows, key, size, rows.bound, BOUNDS, everywhere)
+    level = _most(rows, key, size, rows.level, tuple(rows.levels), rows.bound == MEMORY)
+    dtype = _most(rows, key, size, rows.work.dtype, rows.work.dtypes, arithmetic)
     assumed = np.bincount(key, rows.assumed & arithmetic, size) > 0
     samples = _samples(rows, key, size)
-    levels = list(rows.levels)
     return [
         Row(
             key=keys[place],
-            time_ns=float(time[place]),
-            unknown_ns=float(unknown[place]),
-            roof_ns=float(roof[place]),
-            calls=float(calls[place]),
-            flop=float(sums["flop"][place]),
-            macs=float(macs[place]),
-            traffic_bytes=float(sums["traffic_bytes"][place]),
-            bound=BOUNDS[bound[place]] if bound[place] >= 0 else BOUNDS[UNKNOWN],
-            level=levels[level[place]] if level[place] >= 0 else None,
-            dtype=rows.work.dtypes[dtype[place]] if dtype[place] >= 0 else None,
+            **{name: float(values[place]) for name, values in sums.items()},
+            bound=bound[place] or BOUNDS[UNKNOWN],
+            level=level[place],
+            dtype=dtype[place],
             assumed=bool(assumed[place]),
             left_by_bound_ns=(float(lefts[0][place]), float(lefts[1][place]), float(lefts[2][place])),
             samples_ns=None if samples is None else tuple(samples[place].tolist()),
@@ -273,15 +267,15 @@ def _rows(rows: Rows, key: Ints, keys: Sequence[Key], steps: int) -> list[Row]:
     ]
 
 
-def _most(rows: Rows, key: Ints, size: int, code: Ints, codes: int, chosen: Flags) -> Ints:
-    """The code that most of a key's time has, among the chosen rows; by roof where there is no time; -1 for none."""
+def _most(rows: Rows, key: Ints, size: int, code: Ints, names: Sequence[str], chosen: Flags) -> list[str | None]:
+    """What most of a key's time has, among the chosen rows; by roof where there is no time; None for no row."""
     chosen = chosen & (code >= 0)
-    found = np.full(size, -1, np.int64)
+    found = np.full(size, NONE, np.int64)
     for weight in (np.ones(len(key)), rows.roof_ns, rows.time_ns):
-        votes = np.zeros((size, max(codes, 1)))
+        votes = np.zeros((size, max(len(names), 1)))
         np.add.at(votes, (key[chosen], code[chosen]), weight[chosen])
         found = np.where(votes.any(axis=1), votes.argmax(axis=1), found)
-    return found
+    return [names[place] if place >= 0 else None for place in found.tolist()]
 
 
 def _samples(rows: Rows, key: Ints, size: int) -> Floats | None:
@@ -295,10 +289,12 @@ def _samples(rows: Rows, key: Ints, size: int) -> Floats | None:
 
 def _uncosted(rows: Rows, steps: int) -> tuple[tuple[str, float], ...]:
     """Operators without a roof and the time in them, longest first."""
+    names = [*rows.operators, "(no operator)"]
+    unknown = np.where(rows.operator[~rows.known] < 0, len(rows.operators), rows.operator[~rows.known])
+    spent = np.bincount(unknown, rows.time_ns[~rows.known], len(names)) / steps
     times: dict[str, float] = {}
-    for place in np.flatnonzero(~rows.known).tolist():
-        name = rows.operators[place] or "(no operator)"
-        times[name] = times.get(name, 0.0) + float(rows.time_ns[place]) / steps
+    for place in np.unique(unknown).tolist():  # of a network, one name may be there in many places
+        times[names[place]] = times.get(names[place], 0.0) + float(spent[place])
     return tuple(sorted(times.items(), key=lambda item: -item[1]))
 
 

@@ -38,27 +38,24 @@ def rows_of_network(profile: Profile, peaks: Peaks, by: Sequence[str], network: 
         UsageError: another column is asked for.
     """
     places = _check_places(profile, by, network)
-    host = is_host(profile)
-    keys, of_row = group_rows(profile.operators.filter(pa.array(host)), places)
-    index = {key: place for place, key in enumerate(keys)}
+    index, time_ns = _timed(profile, places)
     cost_place = np.array([_placed(each, places, index) for each in network], np.int64)
-    time_ns = np.bincount(of_row, time_of(profile)[host], len(index))
+    time_ns = np.pad(time_ns, (0, len(index) - len(time_ns)))
     empty = np.flatnonzero((np.bincount(cost_place, minlength=len(index)) == 0) & (time_ns > 0))
     work = _work(network, profile.run, len(empty))
     found = roofs(work, peaks)
     place = np.concatenate([cost_place, empty])
     bound = _unknown_together(found.bound, place, len(index))
-    roof = np.where(bound == UNKNOWN, 0.0, found.roof_ns)
     distinct, key = _narrowed(list(index), places, by, place)
-    multiplies = np.array([*(is_multiply_add(each.operator) for each in network), *([False] * len(empty))], bool)
     return Rows(
         by=tuple(by),
         keys=distinct,
         key=key,
-        operators=[*(each.operator for each in network), *([None] * len(empty))],
-        time_ns=time_ns[place] * _parts(roof, place, len(index)),
+        operator=np.concatenate([np.arange(len(network)), np.full(len(empty), NONE)]),
+        operators=[each.operator for each in network],
+        time_ns=time_ns[place] * _parts(np.where(bound == UNKNOWN, 0.0, found.roof_ns), place, len(index)),
         per_step_ns=None,
-        macs=np.where(multiplies, work.flop / 2, work.flop * 0.0),
+        macs=_macs(network, work.flop),
         work=work,
         compute_ns=found.compute_ns,
         memory_ns=found.memory_ns,
@@ -68,6 +65,22 @@ def rows_of_network(profile: Profile, peaks: Peaks, by: Sequence[str], network: 
         peaks=found.peaks,
         assumed=np.zeros(len(place), bool),
     )
+
+
+def _timed(profile: Profile, places: tuple[str, ...]) -> tuple[dict[Key, int], Floats]:
+    """The places on the processor and the time in each, shape (places,)."""
+    host = is_host(profile)
+    keys, of_row = group_rows(profile.operators.filter(pa.array(host)), places)
+    return {key: place for place, key in enumerate(keys)}, np.bincount(
+        of_row, time_of(profile)[host], len(keys)
+    ).astype(float)
+
+
+def _macs(network: Sequence[NetworkCost], flop: Floats) -> Floats:
+    """Multiply-adds of the operators, and of the places without any."""
+    multiplies = np.zeros(len(flop), bool)
+    multiplies[: len(network)] = [is_multiply_add(each.operator) for each in network]
+    return np.where(multiplies, flop / 2, flop * 0.0)
 
 
 def _check_places(profile: Profile, by: Sequence[str], network: Sequence[NetworkCost]) -> tuple[str, ...]:

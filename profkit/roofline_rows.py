@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +37,8 @@ class Rows:
         by: the columns that make a key.
         keys: distinct keys.
         key: place of each row's key.
-        operators: of each row; None outside every operator.
+        operator: place of each row's operator in `operators`, -1 outside every operator.
+        operators: their names.
         time_ns: self time over all steps.
         per_step_ns: the same in each step, (rows, steps); None where the tool does not tell them apart.
         macs: multiply-adds, each of two FLOP; NaN where unknown.
@@ -53,7 +55,8 @@ class Rows:
     by: tuple[str, ...]
     keys: tuple[Key, ...]
     key: Ints
-    operators: Sequence[str | None]
+    operator: Ints
+    operators: Sequence[str]
     time_ns: Floats
     per_step_ns: Floats | None
     macs: Floats
@@ -116,6 +119,25 @@ def rows_of_table(profile: Profile, peaks: Peaks, by: Sequence[str], device: str
     table = profile.operators.filter(pa.array(side))
     dtype, dtypes, assumed = _dtypes(profile.operators)
     work = _work(table, profile.run, dtype[side], dtypes)
+    keys, key = group_rows(table, by)
+    operator, operators = to_codes(table["operator"])
+    return Rows(
+        by=tuple(by),
+        keys=tuple(keys),
+        key=key,
+        operator=operator,
+        operators=operators,
+        time_ns=time_of(profile)[side],
+        per_step_ns=_per_step(table, profile.run),
+        macs=np.where(_multiplies(table), work.flop / 2, np.where(np.isnan(work.flop), np.nan, 0.0)),
+        work=work,
+        assumed=assumed[side] & (np.nan_to_num(work.flop) > 0),
+        **_limits(work, table, profile.run, peaks),
+    )
+
+
+def _limits(work: Work, table: pa.Table, run: Run, peaks: Peaks) -> dict[str, Any]:
+    """What bounds each row, by the peaks of the device that it is on."""
     size = table.num_rows
     compute_ns, memory_ns = np.full(size, np.nan), np.full(size, np.nan)
     bound, level = np.full(size, UNKNOWN), np.full(size, NONE)
@@ -125,30 +147,14 @@ def rows_of_table(profile: Profile, peaks: Peaks, by: Sequence[str], device: str
     for code in np.unique(codes):
         on = codes == code
         name = names[code] if code >= 0 else "cpu"
-        part = roofs(replace(work.chosen(on), device=name, threads=threads_of(profile.run, name)), peaks)
+        part = roofs(replace(work.chosen(on), device=name, threads=threads_of(run, name)), peaks)
         compute_ns[on], memory_ns[on], bound[on] = part.compute_ns, part.memory_ns, part.bound
         levels |= {each.level: each.bytes_per_s.value for each in part.levels}
         place = [list(levels).index(each.level) for each in part.levels]
         level[on] = np.array([*place, NONE])[part.level]
         found |= part.peaks
-    keys, key = group_rows(table, by)
-    return Rows(
-        by=tuple(by),
-        keys=tuple(keys),
-        key=key,
-        operators=table["operator"].to_pylist(),
-        time_ns=time_of(profile)[side],
-        per_step_ns=_per_step(table, profile.run),
-        macs=np.where(_multiplies(table), work.flop / 2, np.where(np.isnan(work.flop), np.nan, 0.0)),
-        work=work,
-        compute_ns=compute_ns,
-        memory_ns=memory_ns,
-        bound=bound,
-        level=level,
-        levels=levels,
-        peaks=found,
-        assumed=assumed[side] & (np.nan_to_num(work.flop) > 0),
-    )
+    limits = {"compute_ns": compute_ns, "memory_ns": memory_ns, "bound": bound, "level": level}
+    return {**limits, "levels": levels, "peaks": found}
 
 
 def _work(table: pa.Table, run: Run, dtype: Ints, dtypes: tuple[str, ...]) -> Work:

@@ -70,28 +70,43 @@ private:
 /// What a thread does once it is ready.
 using Work = std::function<void()>;
 
+/// When a thread began and ended.
+struct Span {
+    Clock::time_point begin;
+    Clock::time_point end;
+};
+
+/// From the first that began to the last that ended: none need be on a processor when the others begin.
+double seconds_of(const std::vector<Span>& spans) {
+    const auto first = std::ranges::min(spans, {}, &Span::begin);
+    const auto last = std::ranges::max(spans, {}, &Span::end);
+    return Seconds(last.end - first.begin).count();
+}
+
 /// Runs what `prepare` makes in each thread, all at once, and again; seconds of each repeat, the first left out.
 template <typename Prepare>
 std::vector<double> timed(std::size_t threads, std::size_t repeats, const Prepare& prepare) {
     std::vector<double> seconds;
+    std::vector<Span> spans(threads);
     std::barrier gate(static_cast<std::ptrdiff_t>(threads));
-    const auto go_through = [&](bool first) {
+    const auto go_through = [&](std::size_t thread) {
         const Work work = prepare();
         for (std::size_t repeat = 0; repeat <= repeats; ++repeat) {
             gate.arrive_and_wait();
-            const auto start = Clock::now();
+            spans[thread].begin = Clock::now();
             work();
+            spans[thread].end = Clock::now();
             gate.arrive_and_wait();
-            if (first && repeat > 0) {
-                seconds.push_back(Seconds(Clock::now() - start).count());
+            if (thread == 0 && repeat > 0) {
+                seconds.push_back(seconds_of(spans));
             }
         }
     };
     std::vector<std::jthread> others;
     for (std::size_t thread = 1; thread < threads; ++thread) {
-        others.emplace_back(go_through, false);
+        others.emplace_back(go_through, thread);
     }
-    go_through(true);
+    go_through(0);
     return seconds;
 }
 

@@ -9,6 +9,8 @@ from typer import Argument, Option
 
 if TYPE_CHECKING:
     from profkit.peaks import Peaks
+    from profkit.profile import Profile
+    from profkit.roofline import Roofline
     from profkit.run import Run
 
 EXAMPLES = (
@@ -40,19 +42,8 @@ def command(
     """
     from profkit.errors import UsageError
     from profkit.loader import load
-    from profkit.network_costs import network_costs
-    from profkit.roofline import FINEST, rooflines
-    from profkit.roofline_rows import has_costs
     from profkit.summary import parse_dimensions
-    from profkit.views.output import check_formats, check_overwrite, print_csv, print_json, print_view
-    from profkit.views.roofline import (
-        comparison_json,
-        comparison_rows,
-        comparison_view,
-        roofline_json,
-        roofline_rows,
-        roofline_view,
-    )
+    from profkit.views.output import check_formats, check_overwrite
 
     check_formats(as_json, as_csv)
     dimensions = parse_dimensions(by)
@@ -65,21 +56,53 @@ def command(
         check_overwrite(chart, force)
     profiles = [load(file) for file in files]
     peaks = _peaks(machine, profiles[0].run)
-    networks = [None if has_costs(profile) else network_costs(profile.run) for profile in profiles]
-    sides = list(zip(profiles, networks, strict=True))
-    [a, *others] = [rooflines(profile, peaks, dimensions, network) for profile, network in sides]
+    found = _under(profiles, peaks, dimensions)
     if chart:
         from profkit.views.roofline_chart import save_chart
 
-        save_chart([a, *others], chart)
+        save_chart(found, chart)
     if as_json:
-        finest = [() if network else rooflines(profile, peaks, FINEST) for profile, network in sides]
-        both = [roofline_json(*each) for each in zip([a, *others], finest, strict=True)]
-        print_json(comparison_json(a, others[0], both[0], both[1]) if others else both[0])
+        _print_json(profiles, found, peaks)
     elif as_csv:
-        print_csv(*(comparison_rows(a, others[0]) if others else roofline_rows(a)))
+        _print_csv(found)
     else:
-        print_view(comparison_view(a, others[0], top, macs) if others else roofline_view(a, top, macs))
+        _print_view(found, top, macs)
+
+
+def _under(profiles: list[Profile], peaks: Peaks, by: tuple[str, ...]) -> list[tuple[Roofline, ...]]:
+    """Each profile under the roofs; one without costs of its own takes those of its network."""
+    from profkit.network_costs import network_costs
+    from profkit.roofline import rooflines
+    from profkit.roofline_rows import has_costs
+
+    networks = [None if has_costs(profile) else network_costs(profile.run) for profile in profiles]
+    return [rooflines(profile, peaks, by, network) for profile, network in zip(profiles, networks, strict=True)]
+
+
+def _print_json(profiles: list[Profile], found: list[tuple[Roofline, ...]], peaks: Peaks) -> None:
+    from profkit.roofline import FINEST, rooflines
+    from profkit.roofline_rows import has_costs
+    from profkit.views.output import print_json
+    from profkit.views.roofline import comparison_json, roofline_json
+
+    finest = [rooflines(profile, peaks, FINEST) if has_costs(profile) else () for profile in profiles]
+    each = [roofline_json(*pair) for pair in zip(found, finest, strict=True)]
+    print_json(each[0] if len(each) == 1 else comparison_json(found[0], found[1], each[0], each[1]))
+
+
+def _print_csv(found: list[tuple[Roofline, ...]]) -> None:
+    from profkit.views.output import print_csv
+    from profkit.views.roofline import comparison_rows, roofline_rows
+
+    print_csv(*(roofline_rows(found[0]) if len(found) == 1 else comparison_rows(found[0], found[1])))
+
+
+def _print_view(found: list[tuple[Roofline, ...]], top: int, macs: bool) -> None:
+    from profkit.views.output import print_view
+    from profkit.views.roofline import comparison_view, roofline_view
+
+    single = len(found) == 1
+    print_view(roofline_view(found[0], top, macs) if single else comparison_view(found[0], found[1], top, macs))
 
 
 def _peaks(file: Path | None, run: Run) -> Peaks:

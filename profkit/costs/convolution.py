@@ -178,7 +178,7 @@ def _backward_of(x: int, gradient: int, *, transposed: bool = False) -> Formula:
     def cost(inputs: Inputs) -> Cost:
         wanted = inputs.values[-1] if len(inputs) > 3 else None
         count = len(wanted) if isinstance(wanted, tuple) and len(wanted) in (2, 3) else 3
-        by_input, by_weight, *rest = inputs.flags(len(inputs) - 1, count)
+        by_input, by_weight, *rest = inputs.flags(max(len(inputs) - 1, 0), count)
         by_bias = bool(rest and rest[0])
         return backward(
             inputs.tensor(gradient),

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import math
 
-from profkit.costs import Cost, CostFamily, CostUnknownError, Formula, Inputs, Shape, Tensor, broadcast, traffic
+from profkit.costs import UNTOLD, Cost, CostFamily, CostUnknownError, Formula, Inputs, Shape, Tensor, broadcast, traffic
 from profkit.costs.element_types import arithmetic, promoted, requested
 from profkit.costs.reductions import reduced
+
+
+def _told(inputs: Inputs, place: int) -> bool:
+    """Whether the trace says the value at a place; where it does not, only the bytes are unknown."""
+    return place < len(inputs) and inputs.values[place] is not None and inputs.values[place] is not UNTOLD
 
 
 def copy(inputs: Inputs) -> Cost:
@@ -59,17 +64,23 @@ def fill(inputs: Inputs) -> Cost:
 
 
 def concatenate(inputs: Inputs) -> Cost:
-    """`aten::cat`, `aten::stack`: every tensor is read and written once.
+    """`aten::cat`, `aten::stack`: every tensor is read and written once; a trace lists them only if they are few.
 
     >>> from profkit.costs import call
-    >>> concatenate(call([(8, 3), (2, 3)], 0))
-    Cost(flop=0, traffic_bytes=240)
+    >>> concatenate(call([(8, 3), (2, 3)], 0)), concatenate(call([], 0))
+    (Cost(flop=0, traffic_bytes=240), Cost(flop=0, traffic_bytes=None))
     """
     tensors = inputs.tensors(0)
     if not tensors:
-        raise CostUnknownError("the trace does not list the tensors")
+        return Cost(0, None)
     out = Tensor((sum(tensor.elements for tensor in tensors),), promoted(*tensors))
     return Cost(0, traffic(*tensors, out))
+
+
+def _numbers(inputs: Inputs) -> tuple[int, ...]:
+    """However many there are at place 1."""
+    given = inputs.values[1]
+    return inputs.wholes(1, len(given) if isinstance(given, tuple) else 1)
 
 
 def pad(inputs: Inputs) -> Cost:
@@ -80,8 +91,9 @@ def pad(inputs: Inputs) -> Cost:
     Cost(flop=0, traffic_bytes=256)
     """
     x = inputs.tensor(0)
-    given = inputs.values[1] if len(inputs) > 1 else None
-    ends = inputs.wholes(1, len(given) if isinstance(given, tuple) else 1)
+    if not _told(inputs, 1):
+        return Cost(0, None)
+    ends = _numbers(inputs)
     if len(ends) % 2 or len(ends) > 2 * len(x.shape):
         raise CostUnknownError(f"{x.shape} cannot be padded by {ends}")
     shape = list(x.shape)
@@ -100,9 +112,10 @@ def repeat(inputs: Inputs) -> Cost:
     Cost(flop=0, traffic_bytes=204)
     """
     x = inputs.tensor(0)
-    given = inputs.values[1] if len(inputs) > 1 else None
-    times = inputs.wholes(1, len(given) if isinstance(given, tuple) else 1)
-    if min(times) < 0:
+    if not _told(inputs, 1):
+        return Cost(0, None)
+    times = _numbers(inputs)
+    if min(times, default=0) < 0:
         raise CostUnknownError(f"{times} times")
     return Cost(0, traffic(x, Tensor((x.elements, *times), x.dtype)))
 
@@ -120,6 +133,8 @@ def index_select(inputs: Inputs) -> Cost:
     Cost(flop=0, traffic_bytes=256)
     """
     x, index = inputs.tensor(0), inputs.tensor(2)
+    if not _told(inputs, 1):
+        return Cost(0, None)
     picked = Tensor((*_rest(x, inputs.whole(1)), index.elements), x.dtype)
     return Cost(0, traffic(picked, index, picked))
 
@@ -184,7 +199,7 @@ def index_put(inputs: Inputs) -> Cost:
 
 
 def where(inputs: Inputs) -> Cost:
-    """`aten::where`, of (condition, a, b): a choice, no comparison.
+    """`aten::where`, of (condition, a, b): a choice, no comparison; of numbers alone the type is not known.
 
     >>> from profkit.costs import Tensor, call
     >>> where(call(Tensor((8, 3), "bool"), (8, 3), ()))
@@ -193,7 +208,7 @@ def where(inputs: Inputs) -> Cost:
     condition, choices = inputs.tensor(0), [inputs.optional(1), inputs.optional(2)]
     read = [tensor for tensor in choices if tensor is not None]
     if not read:
-        raise CostUnknownError("nothing to choose from")
+        return Cost(0, None)
     shape = broadcast(condition.shape, *(tensor.shape for tensor in read))
     return Cost(0, traffic(condition, *read, Tensor(shape, promoted(*read))))
 
@@ -217,9 +232,10 @@ def part_backward(inputs: Inputs) -> Cost:
     Cost(flop=0, traffic_bytes=160)
     """
     gradient = inputs.tensor(0)
-    given = inputs.values[1] if len(inputs) > 1 else None
-    sizes = inputs.wholes(1, len(given) if isinstance(given, tuple) else 1)
-    if min(sizes) < 0:
+    if not _told(inputs, 1):
+        return Cost(0, None)
+    sizes = _numbers(inputs)
+    if min(sizes, default=0) < 0:
         raise CostUnknownError(f"a size is {min(sizes)}")
     return Cost(0, traffic(gradient, Tensor((math.prod(sizes),), gradient.dtype)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profkit.costs import Cost, CostFamily, CostUnknownError, Inputs, Tensor, traffic
+from profkit.costs import Cost, CostFamily, CostUnknownError, Formula, Inputs, Tensor, traffic
 from profkit.costs.element_types import arithmetic
 
 
@@ -67,24 +67,29 @@ def embedding_bag(inputs: Inputs) -> Cost:
     return Cost(arithmetic(table, operations), traffic(picked, indices, offsets, weights, out))
 
 
-def embedding_bag_backward(inputs: Inputs) -> Cost:
-    """`aten::_embedding_bag_dense_backward`, of (gradient, indices, bag of each, ..., rows, scaled, mode, weights).
+def embedding_bag_backward(rows_at: int) -> Formula:
+    """`aten::_embedding_bag_dense_backward`, of (gradient, indices, ..., rows, scaled, mode, ..., weights).
 
-    An addition for each element that was picked, and 1 FLOP more with weights or for a mean.
+    An addition for each element that was picked, and 1 FLOP more with weights or for a mean. The places of the number
+    of rows differ: `aten::_embedding_bag_backward` has offsets before them, and whether it is sparse behind.
 
     >>> from profkit.costs import Tensor, call
     >>> indices, bags = Tensor((32,), "int64"), Tensor((8,), "int64")
-    >>> embedding_bag_backward(call((8, 16), indices, indices, bags, bags, 1000, False, 0, None))
-    Cost(flop=512, traffic_bytes=65024)
+    >>> embedding_bag_backward(5)(call((8, 16), indices, indices, bags, bags, 1000, False, 0, None))
+    Cost(flop=512, traffic_bytes=64768)
     """
-    gradient, indices, rows = inputs.tensor(0), inputs.tensor(1), inputs.whole(5)
-    if rows < 0:
-        raise CostUnknownError(f"a table of {rows} rows")
-    weights = inputs.optional(8)
-    each = 1 + (weights is not None or inputs.whole(7) == _MEAN)
-    table = Tensor((rows, _width(gradient)), gradient.dtype)
-    operations = indices.elements * _width(gradient) * each
-    return Cost(arithmetic(gradient, operations), traffic(gradient, indices, inputs.optional(2), weights, table))
+
+    def cost(inputs: Inputs) -> Cost:
+        gradient, indices, rows = inputs.tensor(0), inputs.tensor(1), inputs.whole(rows_at)
+        if rows < 0:
+            raise CostUnknownError(f"a table of {rows} rows")
+        weights = inputs.optional(8 if rows_at == 5 else 10)
+        each = 1 + (weights is not None or inputs.whole(rows_at + 2) == _MEAN)
+        table = Tensor((rows, _width(gradient)), gradient.dtype)
+        operations = indices.elements * _width(gradient) * each
+        return Cost(arithmetic(gradient, operations), traffic(gradient, indices, weights, table))
+
+    return cost
 
 
 EMBEDDING = CostFamily(
@@ -95,6 +100,7 @@ EMBEDDING = CostFamily(
         "aten::embedding_bag": embedding_bag,
         "aten::_embedding_bag": embedding_bag,
         "aten::_embedding_bag_forward_only": embedding_bag,
-        "aten::_embedding_bag_dense_backward": embedding_bag_backward,
+        "aten::_embedding_bag_dense_backward": embedding_bag_backward(5),
+        "aten::_embedding_bag_backward": embedding_bag_backward(6),
     },
 )

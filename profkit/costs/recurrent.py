@@ -70,13 +70,36 @@ def mkldnn_rnn(inputs: Inputs) -> Cost:
     return _cost(inputs.tensor(0), weights, states, states[0].shape[-1])
 
 
+def _backward(weights: int, states: int) -> Formula:
+    """Gradients of the two above, of all that they got, their results and the gradients of those.
+
+    Twice the FLOP, of input and weights; all tensors are read, the gradients of input, weights and states written.
+
+    >>> from profkit.costs import call
+    >>> weights, state, out = [(20, 3), (20, 5), (20,), (20,)], (1, 2, 5), (7, 2, 5)
+    >>> _backward(1, 4)(call((7, 2, 3), weights, 4, None, state, state, out, out))
+    Cost(flop=8960, traffic_bytes=2656)
+    """
+
+    def cost(inputs: Inputs) -> Cost:
+        x, first = inputs.tensor(0), inputs.values[weights] if weights < len(inputs) else None
+        several = isinstance(first, tuple)
+        given = inputs.tensors(weights) if several else tuple(inputs.tensor(weights + one) for one in range(4))
+        kept = [inputs.tensor(states), inputs.optional(states + 1)]
+        return Cost(2 * _cost(x, given, (), 0).flop, traffic(*inputs.all_tensors(), x, *given, *kept))
+
+    return cost
+
+
 _FORMULAS: dict[str, Formula] = {
     "lstm": layers,
     "gru": layers,
     "rnn_tanh": layers,
     "rnn_relu": layers,
     "_cudnn_rnn": cudnn_rnn,
+    "_cudnn_rnn_backward": _backward(1, 4),
     "mkldnn_rnn_layer": mkldnn_rnn,
+    "mkldnn_rnn_layer_backward": _backward(1, 5),
 }
 
 RECURRENT = CostFamily(

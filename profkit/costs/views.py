@@ -15,6 +15,7 @@ _LEAVE_IT = frozenset({
     "dsplit", "flatten_dense_tensors", "unflatten_dense_tensors", "scalar_tensor", "pad", "numpy_t", "atleast_1d",
     "atleast_2d", "atleast_3d", "rand", "randn", "randint", "rand_like", "randn_like", "randint_like", "normal",
     "eye", "type_as", "cpu", "cuda", "float", "double", "half", "can_cast", "unsafe_split", "unsafe_chunk", "outer",
+    "gather_backward", "index_select_backward", "embedding_backward", "cudnn_is_acceptable",
 })  # fmt: skip
 
 

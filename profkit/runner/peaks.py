@@ -7,6 +7,7 @@ import time
 import timeit
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -17,8 +18,10 @@ from profkit.runner.torch_facts import torch_versions
 
 DTYPES = ("float64", "float32", "bfloat16", "float16", "int8")
 SIZES = (256, 512, 1024, 2048, 4096)
-SIZE_S, FEWEST, MOST = 0.5, 3, 30
-"""Seconds that a size is worth, and its repeats at least and at most."""
+ROUNDS = 3
+"""Times that everything is gone through."""
+SIZE_S, FEWEST, MOST = 0.25, 2, 30
+"""Seconds that a size is worth in a round, and its repeats at least and at most."""
 CALLS, TIMES = 5000, 31
 """Calls in one repeat of the dispatch, and its repeats."""
 
@@ -61,7 +64,7 @@ def measured(wishes: Wishes, tell: Tell) -> Peaks:
     """
     notes: list[str] = []
     with torch.inference_mode():
-        compute = [peak for dtype in DTYPES for peak in gemm_peaks(dtype, wishes.threads, tell, notes)]
+        compute = gemm_peaks(DTYPES, wishes.threads, tell, notes)
         bandwidth = [triad_peak(threads, wishes.triad_bytes, tell) for threads in wishes.threads if wishes.triad_bytes]
     tell("dispatch: Python")
     dispatch = [dispatch_cost()]
@@ -73,34 +76,46 @@ def measured(wishes: Wishes, tell: Tell) -> Peaks:
     return Peaks("", tuple(compute), tuple(bandwidth), tuple(dispatch), facts=torch_versions(), notes=tuple(notes))
 
 
-def gemm_peaks(dtype: str, threads: Sequence[int], tell: Tell, notes: list[str]) -> Iterator[ComputePeak]:
-    """The rate of square matrix products at the size where it is largest.
+def gemm_peaks(dtypes: Sequence[str], threads: Sequence[int], tell: Tell, notes: list[str]) -> list[ComputePeak]:
+    """The rate of square matrix products, of each type and thread count at the size where it is largest.
+
+    All are gone through several times, so that what else runs here for a while spoils no one of them.
 
     Args:
-        dtype: torch's name of the element type.
+        dtypes: torch's names of the element types.
         threads: counts to measure with.
         tell: told what is going on.
-        notes: told why torch does not do this; then nothing is yielded.
+        notes: told which type torch does not multiply, and why.
     """
-    for count in threads:
-        torch.set_num_threads(count)
+    rates: dict[tuple[str, int, int], list[float]] = {}
+    refused: dict[str, str] = {}
+    for dtype, count in list(product(dtypes, threads)) * ROUNDS:
+        if dtype in refused:
+            continue
         tell(f"arithmetic: {dtype}, threads {count}")
+        torch.set_num_threads(count)
         try:
-            yield max(_gemm_rates(dtype, count), key=lambda peak: peak.flop_per_s.value)
+            for size, repeats in _gemm_rates(dtype):
+                rates.setdefault((dtype, count, size), []).extend(repeats)
         except (RuntimeError, NotImplementedError) as error:
-            notes.append(f"no {dtype} on cpu: {str(error).strip().splitlines()[0]}")
-            return
+            refused[dtype] = str(error).strip().splitlines()[0]
+    notes += [f"no {dtype} on cpu: {why}" for dtype, why in refused.items()]
+    peaks: dict[tuple[str, int], ComputePeak] = {}
+    for (dtype, count, size), repeats in sorted(rates.items(), key=lambda each: max(each[1])):
+        if dtype not in refused:
+            how = f"{gemm_name(dtype)} of {size} x {size}"
+            peaks[dtype, count] = ComputePeak("cpu", dtype, count, rate_of(repeats), how)
+    return [peaks[key] for key in product(dtypes, threads) if key in peaks]
 
 
-def _gemm_rates(dtype: str, threads: int) -> Iterator[ComputePeak]:
-    """One size after the other while the next one fits the time."""
+def _gemm_rates(dtype: str) -> Iterator[tuple[int, list[float]]]:
+    """One size after the other while the next one fits the time: FLOP/s of each repeat."""
     for size in SIZES:
         multiply = gemm("cpu", dtype, size)
         multiply()  # the first call sets up
-        once = seconds(multiply)
+        once = min(seconds(multiply) for _ in range(2))
         repeats = max(FEWEST, min(MOST, int(SIZE_S / once)))
-        rates = [2 * size**3 / seconds(multiply) for _ in range(repeats)]
-        yield ComputePeak("cpu", dtype, threads, rate_of(rates), f"{gemm_name(dtype)} of {size} x {size}")
+        yield size, [2 * size**3 / seconds(multiply) for _ in range(repeats)]
         if 8 * once * FEWEST > 2 * SIZE_S:
             return
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,18 +167,22 @@ def running(cache: Path) -> Iterator[subprocess.Popen[str]]:
     """A measurement whose program has begun."""
     command = [sys.executable, "-m", "profkit", "machine", "--again"]
     environment = {**os.environ, "PROFKIT_CACHE": str(cache)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not program_of(process) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    yield process
-    process.kill()
-    process.wait()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not program_of(process) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield process
+        process.kill()
 
 
 def program_of(process: subprocess.Popen[str]) -> psutil.Process | None:
-    children = psutil.Process(process.pid).children(recursive=True)
-    return next((child for child in children if "profkit.runner.peaks" in child.cmdline()), None)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # what asks for facts of the processor is gone in a moment
+            if "profkit.runner.peaks" in child.cmdline():
+                return child
+    return None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

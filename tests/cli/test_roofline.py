@@ -64,9 +64,8 @@ def test_json_and_csv_of_one_and_of_two(profkit: Profkit, python: Path, cpp: Pat
     complaint(profkit("roofline", python, "--json", "--csv"), 2)
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "html"])
-def test_a_chart_is_written_and_not_overwritten(profkit: Profkit, python: Path, machine: Path, suffix: str) -> None:
-    target = python.with_name(f"chart.{suffix}")
+def test_a_chart_is_written_and_not_overwritten(profkit: Profkit, python: Path, machine: Path) -> None:
+    target = python.with_name("chart.svg")
     done = profkit("roofline", python, "--machine", machine, "--chart", target)
     assert done.returncode == 0, done.stderr
     before = target.read_bytes()

@@ -53,10 +53,10 @@ class _Calls(TorchDispatchMode):
 
 
 def calls_of(program: Callable[[], object]) -> list[Call]:
-    """The operators that a program calls, in order, composite ones taken apart."""
+    """The operators of torch that a program calls, in order, composite ones taken apart."""
     with _Calls() as mode:
         program()
-    return mode.calls
+    return [call for call in mode.calls if not call.name.startswith("profiler::")]
 
 
 def flop_of(calls: list[Call]) -> int:

@@ -257,7 +257,7 @@ def _kernel_backward(packet: Any, before: int, rest: tuple[Any, ...]) -> Callabl
 
 
 def _packed(draw: Draw, lead: tuple[int, ...]) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, int, int]:
-    """Sequences of one length each, one after the other; torch takes those on meta tensors to be as long as they can."""
+    """Sequences of one length, one after the other; torch takes those on meta tensors to be as long as can be."""
     batch, key_heads, times, queries, keys, width = (draw(SIZES) for _ in range(6))
     key = meta(*lead, batch * keys, key_heads, width)
     query = meta(*lead, batch * queries, key_heads * times, width)

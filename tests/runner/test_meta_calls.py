@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, UsageError
 from profkit.runner.meta_calls import CallRecorder, Sizes, costed_module, parse_sizes
 
 NETWORKS = """
@@ -131,14 +131,15 @@ def test_the_derivative_of_a_call_is_of_the_layer_that_made_the_call() -> None:
 
 
 class Recomputed(nn.Module):
-    """Runs its layer again in the backward pass."""
+    """Runs its layers again in the backward pass."""
 
     def __init__(self) -> None:
         super().__init__()
         self.linear = nn.Linear(4, 4)
+        self.rest = nn.Sequential(self.linear, nn.Tanh())
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        found = checkpoint(self.linear, values, use_reentrant=False)
+        found = checkpoint(self.rest, values, use_reentrant=False)
         assert isinstance(found, torch.Tensor)
         return found
 
@@ -164,9 +165,8 @@ class Careful(nn.Module):
 
 
 def test_a_layer_that_fails_does_not_hold_what_follows() -> None:
-    inner = nn.Sequential(Careful(), nn.Tanh())
     with torch.device("meta"):
-        found = places(inner, torch.empty(2, 4))
+        found = places(nn.Sequential(Careful(), nn.Tanh()), torch.empty(2, 4))
     assert found["1", "forward", "aten::tanh"] == 1
     assert found["1", "backward", "aten::tanh_backward"] == 1
 
@@ -246,7 +246,9 @@ def test_what_cannot_be_run_without_values_says_where(
 
 def test_without_anything_to_train_only_inference_is_possible() -> None:
     Path("their_nets/fixed.py").write_text("from torch import nn\n\n\ndef act():\n    return nn.Tanh()\n")
-    with pytest.raises(ProfkitError, match="no output of their_nets.fixed:act depends on a trainable weight") as caught:
+    with pytest.raises(
+        ProfkitError, match=r"no output of their_nets\.fixed:act depends on a trainable weight"
+    ) as caught:
         costed_module("their_nets.fixed:act", [Sizes((3,))])
     assert "--infer" in caught.value.hint
     assert costed_module("their_nets.fixed:act", [Sizes((3,))], training=False).costs.costs[0].flop == 3
@@ -263,7 +265,7 @@ def test_without_anything_to_train_only_inference_is_possible() -> None:
     ],
 )
 def test_sizes_that_no_tensor_has_are_refused(text: str, message: str) -> None:
-    with pytest.raises(ProfkitError, match="") as caught:
+    with pytest.raises(UsageError) as caught:
         parse_sizes(text)
     assert message in caught.value.message
     assert caught.value.exit_code == 2

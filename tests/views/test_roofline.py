@@ -56,8 +56,8 @@ def test_the_answer_comes_first_and_the_list_of_what_to_optimise_next(one: tuple
     lines = [line.split() for line in shown.splitlines()]
     places = [line[0] for line in lines if line and line[0] in ("conv.0", "fc", "forward", "all")]
     assert places == ["conv.0", "fc", "forward", "fc", "all"]
-    assert "conv.0 forward 20.0 ms 15.0 ms 25.0 % 25.0 G 500 compute" in said
-    assert "fc backward 3.00 ms 2.00 ms 33.3 % 0 0.00 memory" in said
+    assert "conv.0 forward 20.0 ms 15.0 ms 25.0 % 25.0 G 1.00 k compute" in said
+    assert "fc backward 3.00 ms 2.00 ms 33.3 % 0 0 memory" in said
     assert "fc forward 5.00 ms - - - - unknown" in said
     assert said.endswith("coverage: 83.3 % of the time has a roof; none in aten::mystery 16.7 %")
 
