@@ -89,7 +89,7 @@ class Spent:
 
     Attributes:
         wall: by the clock.
-        busy: of all processors, for all programs and for other guests of the same host.
+        busy: of the processors that we may use, for all programs and for other guests of the same host.
         own: of our programs that have ended.
     """
 
@@ -100,9 +100,16 @@ class Spent:
     @classmethod
     def now(cls) -> Spent:
         """Since the system started."""
-        times, own = psutil.cpu_times()._asdict(), os.times()
+        each, own = psutil.cpu_times(percpu=True), os.times()
+        available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(each))
         idle = ("idle", "iowait", "guest", "guest_nice")  # a guest's time is in its user's too
-        busy = sum(spent for name, spent in times.items() if name not in idle)
+        busy = sum(
+            spent
+            for processor in available
+            if processor < len(each)
+            for name, spent in each[processor]._asdict().items()
+            if name not in idle
+        )
         return cls(time.monotonic(), busy, own.children_user + own.children_system)
 
     def since(self, before: Spent) -> Spent:

@@ -15,10 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from profkit.calltree import depths, inherit
-from profkit.columns import NONE, Flags, Ints, to_codes, to_integers
+from profkit.columns import NONE, Flags, Ints, integers, to_codes, to_integers
 from profkit.costs import UNTOLD, Cost, CostUnknownError, Inputs, Tensor, Untold, Value, cost_of
 from profkit.operators import category_of_leaf, is_backward
 
@@ -202,7 +201,7 @@ def _calls(records: pa.Table) -> _Calls:
 
 def _distinct(key: Ints) -> tuple[Ints, Ints]:
     """The distinct keys, and which of them each one is."""
-    encoded = pc.dictionary_encode(pa.array(key))
+    encoded = integers(key).dictionary_encode()
     return encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
 
 

@@ -70,13 +70,16 @@ def promoted(*tensors: Tensor) -> str | None:
         return shaped or bare
     if _kind(bare) <= _kind(shaped):
         return shaped
-    return {1: "int64", 2: "float32", 3: "complex64"}[_kind(bare)]
+    paired = {"float64": "complex128", "float16": "complex32"}.get(shaped, "complex64")
+    return {1: "int64", 2: "float32", 3: paired}[_kind(bare)]
 
 
 def _widest(types: list[str]) -> str | None:
     if not types:
         return None
     highest = max(map(_kind, types))
+    if highest == 3 and "float64" in types:
+        return "complex128"
     found = [dtype for dtype in types if _kind(dtype) == highest]
     result = found[0]
     for dtype in found[1:]:

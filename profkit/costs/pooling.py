@@ -33,7 +33,7 @@ def pooled(size: int, kernel: int, stride: int, padding: int, dilation: int = 1,
     count = (reach + (stride - 1 if ceil else 0)) // stride + 1
     if ceil and (count - 1) * stride >= size + padding:
         count -= 1
-    if count < 0 or (reach < 0 and size > 0):
+    if count < (1 if size else 0):
         raise CostUnknownError(f"a window of {kernel} does not fit into {size}")
     return count
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from profkit.costs import UNTOLD, Cost, CostUnknownError, Inputs, Tensor, call, cost_of, families, formula
+from profkit.costs.element_types import promoted
+from profkit.costs.pooling import pooled
 from profkit.operators import VIEWS
 from tests.costs.dispatched import Call, calls_of, flop_of, uncosted
 
@@ -131,6 +133,52 @@ BY_HAND: dict[str, tuple[str, Inputs, Cost]] = {
 def test_a_cost_counted_by_hand(name: str) -> None:
     operator, inputs, expected = BY_HAND[name]
     assert cost_of(operator, inputs) == expected
+
+
+DTYPES = [
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float16",
+    "bfloat16", "float32", "float64", "complex64", "complex128",
+]  # fmt: skip
+NUMBERS_OF = {"bool": True, "int64": 2, "float64": 2.5, "complex128": 2j}
+
+
+@pytest.mark.parametrize("a", DTYPES)
+def test_a_result_has_the_type_that_torch_gives_it(a: str) -> None:
+    left = torch.ones(3, dtype=getattr(torch, a))
+    for b in DTYPES:
+        expected = torch.result_type(left, torch.ones(3, dtype=getattr(torch, b)))
+        assert f"torch.{promoted(Tensor((3,), a), Tensor((3,), b))}" == str(expected)
+    for b, number in NUMBERS_OF.items():
+        assert f"torch.{promoted(Tensor((3,), a), Tensor((), b))}" == str(torch.result_type(left, number))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    size=st.integers(0, 20), kernel=st.integers(1, 6), stride=st.integers(1, 5), dilation=st.integers(1, 3),
+    padding=st.integers(0, 3), ceil=st.booleans(),
+)  # fmt: skip
+def test_there_are_as_many_windows_as_torch_finds(
+    size: int, kernel: int, stride: int, dilation: int, padding: int, *, ceil: bool
+) -> None:
+    # torch allows no more padding than half the window.
+    assume(padding <= kernel // 2)
+    x = torch.empty(1, 1, size, size, device="meta")
+    try:
+        out = F.max_pool2d(x, kernel, stride, padding, dilation, ceil)
+    except RuntimeError:
+        return
+    assert pooled(size, kernel, stride, padding, dilation, ceil=ceil) == out.shape[-1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(size=st.integers(1, 30), count=st.integers(1, 30))
+def test_adaptive_windows_are_added_up_as_torch_lays_them(size: int, count: int) -> None:
+    windows = [(place * size // count, -(-(place + 1) * size // count)) for place in range(count)]
+    x = torch.arange(float(size)).view(1, 1, size)
+    means = torch.stack([x[0, 0, start:end].mean() for start, end in windows])
+    assert torch.allclose(F.adaptive_avg_pool1d(x, count)[0, 0], means)
+    covered = sum(end - start for start, end in windows)
+    assert cost_of("aten::adaptive_max_pool1d", call((1, 1, size), [count])).flop == covered
 
 
 UNKNOWN: dict[str, tuple[str, Inputs]] = {

@@ -195,7 +195,11 @@ def test_alexnet_for_32_images_has_the_right_intensities() -> None:
 
 @pytest.mark.parametrize("implementation", ["pytorch", "libtorch"])
 def test_the_totals_of_a_recorded_network_are_those_of_the_network_as_data(implementation: str) -> None:
-    """Of both languages, exactly: a step of the trace costs what the network as data says, layer by layer."""
+    """Of both languages, exactly: a step of the trace costs what the network as data says, layer by layer.
+
+    FLOP are so for every network. Bytes are where a trace does not show the parts of an operator: padding is filled
+    and then copied into, a mean is a sum and a division, and both move more than the one operator must.
+    """
     profile = load_run(TRACES / "mnist_cnn" / implementation / "torch")
     steps, network = profile.run.steps, network_costs(profile.run)
     assert steps
