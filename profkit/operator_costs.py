@@ -202,7 +202,7 @@ def _calls(records: pa.Table) -> _Calls:
 def _distinct(key: Ints) -> tuple[Ints, Ints]:
     """The distinct keys, and which of them each one is."""
     encoded = integers(key).dictionary_encode()
-    return encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
+    return to_integers(pa.chunked_array([encoded.dictionary])), to_integers(pa.chunked_array([encoded.indices]))
 
 
 def _levels(caller: Ints) -> list[Ints]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from profkit.columns import NONE, Flags, Ints
-from profkit.comparison import interval
 from profkit.errors import UsageError
 from profkit.machine import Machine
 from profkit.network_costs import NetworkCost
@@ -28,8 +27,6 @@ from profkit.units import format_ns
 
 KNOWN_BOUNDS = (BOUNDS[COMPUTE], BOUNDS[MEMORY], BOUNDS[DISPATCH])
 FINEST = ("layer", "phase", "operator")
-CLOSE = 0.01
-"""Two shares of a roof that differ by less, of each other, are the same."""
 
 _MENTIONED = 1e-3
 """Share of the time from which a guess is worth a note."""
@@ -48,6 +45,7 @@ class Row:
         time_ns: self time.
         unknown_ns: the part of it in rows whose cost or peak is not known.
         roof_ns: least time of the work in the other rows.
+        left_ns: their time beyond it. A row that took less than its roof has none: it would hide what others leave.
         calls: of operators.
         flop: operations of the other rows.
         macs: multiply-adds among them, two FLOP each.
@@ -64,6 +62,7 @@ class Row:
     time_ns: float
     unknown_ns: float
     roof_ns: float
+    left_ns: float
     calls: float
     flop: float
     macs: float
@@ -81,14 +80,24 @@ class Row:
         return self.time_ns - self.unknown_ns
 
     @property
-    def left_ns(self) -> float:
-        """Time beyond the roof: negative where the roof is too low for what was reached."""
-        return self.known_ns - self.roof_ns
+    def at_roof_ns(self) -> float:
+        """The part of the time that is at the roof: all of it in a row that is above its roof."""
+        return self.known_ns - self.left_ns
 
     @property
     def share(self) -> float | None:
-        """Time at the roof over time: 1 is at the roof; None where no time is known."""
+        """Part of the time that is at the roof, at most 1; None where no time is known."""
+        return _ratio(self.at_roof_ns, self.known_ns)
+
+    @property
+    def reached(self) -> float | None:
+        """Least time over time: above 1 where the roof is too low for what was reached; None where no time is known."""
         return _ratio(self.roof_ns, self.known_ns)
+
+    @property
+    def above_ns(self) -> float:
+        """Time that rows above their roofs took less than those."""
+        return self.roof_ns - self.at_roof_ns
 
     @property
     def intensity(self) -> float | None:
@@ -240,12 +249,13 @@ def _rows(rows: Rows, key: Ints, keys: Sequence[Key], steps: int) -> list[Row]:
         "time_ns": total(rows.time_ns, everywhere),
         "unknown_ns": total(rows.time_ns, ~known),
         "roof_ns": total(rows.roof_ns),
+        "left_ns": total(rows.left_ns),
         "calls": total(rows.work.calls, everywhere),
         "flop": total(rows.work.flop),
         "macs": total(rows.macs),
         "traffic_bytes": total(rows.work.traffic_bytes),
     }
-    lefts = [total(rows.time_ns - rows.roof_ns, rows.bound == code) for code in (COMPUTE, MEMORY, DISPATCH)]
+    lefts = [total(rows.left_ns, rows.bound == code) for code in (COMPUTE, MEMORY, DISPATCH)]
     arithmetic = known & (np.nan_to_num(rows.work.flop) > 0)
     bound = _most(rows, key, size, rows.bound, BOUNDS, everywhere)
     level = _most(rows, key, size, rows.level, tuple(rows.levels), rows.bound == MEMORY)
@@ -338,52 +348,3 @@ def _words(machine: Machine) -> str:
 
 def _ratio(above: float, below: float) -> float | None:
     return above / below if below > 0 else None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One place in two profiles.
-
-    Attributes:
-        key: of the place.
-        a: row of the first profile; None where it has none.
-        b: of the second.
-    """
-
-    key: Key
-    a: Row | None
-    b: Row | None
-
-    @property
-    def nearer(self) -> str | None:
-        """`A` or `B`, whichever is nearer to its roof; `same` within the noise; None where a side has no time."""
-        if not self.a or not self.b or self.a.share is None or self.b.share is None:
-            return None
-        # Where there is no work, nearer is who takes less time: as shares of it, with the smaller time for a roof.
-        least = 0.0 if self.a.roof_ns or self.b.roof_ns else min(self.a.known_ns, self.b.known_ns)
-        shares = [(row.roof_ns + least) / row.known_ns for row in (self.a, self.b)]
-        low, high = _interval(self.a, self.b)
-        if abs(shares[0] - shares[1]) <= CLOSE * max(shares):
-            return "same"
-        if low is not None and high is not None and low <= 0 <= high:
-            return "same"
-        return "A" if shares[0] > shares[1] else "B"
-
-    @property
-    def left_ns(self) -> float:
-        """The larger time left of the two."""
-        return max(row.left_ns if row else 0.0 for row in (self.a, self.b))
-
-
-def _interval(a: Row, b: Row) -> tuple[float | None, float | None]:
-    """95 % interval of the difference of the times left."""
-    if not a.samples_ns or not b.samples_ns:
-        return None, None
-    return interval(np.array(a.samples_ns) - a.roof_ns, np.array(b.samples_ns) - b.roof_ns)
-
-
-def pairs(a: Roofline, b: Roofline) -> list[Pair]:
-    """The rows of two profiles side by side, most time left in either first."""
-    left, right = ({row.key: row for row in each.rows} for each in (a, b))
-    found = [Pair(key, left.get(key), right.get(key)) for key in dict.fromkeys((*left, *right))]
-    return sorted(found, key=lambda pair: -pair.left_ns)

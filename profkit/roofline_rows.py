@@ -79,6 +79,11 @@ class Rows:
         """Least time, shape (rows,); 0 where it is unknown."""
         return np.where(self.known, np.maximum(self.compute_ns, self.memory_ns), 0.0)
 
+    @property
+    def left_ns(self) -> Floats:
+        """Time beyond the roof, shape (rows,); 0 where the roof is unknown, and for a row that is above it."""
+        return np.where(self.known, np.maximum(self.time_ns - self.roof_ns, 0.0), 0.0)
+
 
 def has_costs(profile: Profile) -> bool:
     """Whether the tool saw enough of any operator for its cost to be known."""

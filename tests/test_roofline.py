@@ -15,7 +15,8 @@ from profkit.loader import load
 from profkit.network_costs import NetworkCost
 from profkit.peaks import Bandwidth, Peaks, Rate
 from profkit.profile import Profile
-from profkit.roofline import Pair, Roofline, Row, pairs, rooflines
+from profkit.roofline import Roofline, Row, rooflines
+from profkit.roofline_comparison import Pair, pairs
 from profkit.summary import DIMENSIONS
 from tests.small_roofline import GIGA, HERE, MEGA, PEAKS, RUN, profile, row
 
@@ -103,6 +104,17 @@ def test_the_place_with_most_time_left_comes_first_and_the_rest_is_split_by_what
     assert sum(one.total.left_by_bound_ns) == pytest.approx(one.total.left_ns)
     assert one.memory == {"memory": 10e9}
     assert one.compute == {"float32": 100e9}
+
+
+def test_what_is_above_its_roof_does_not_hide_what_others_leave() -> None:
+    fast = row(layer="fast", flop=4 * GIGA, traffic_bytes=1)  # 40 ms of work in 10 ms
+    one = found(fast, row(flop=GIGA // 2, traffic_bytes=1))
+    places = {place.key[0]: place for place in one.rows}
+    assert (places["fast"].left_ns, places["fast"].share, places["fast"].reached) == (0, 1, pytest.approx(4))
+    assert (one.total.left_ns, one.total.at_roof_ns, one.total.above_ns) == pytest.approx(
+        (5 * MEGA, 15 * MEGA, 30 * MEGA)
+    )
+    assert one.total.share == pytest.approx(0.75)
 
 
 def test_times_are_of_a_step_and_without_steps_of_the_recording() -> None:
@@ -228,11 +240,12 @@ def test_places_sum_to_the_whole_whatever_they_are_summed_by(
 ) -> None:
     anchor = row(flop=GIGA, traffic_bytes=MEGA)
     [one] = rooflines(profile(anchor, *rows), PEAKS, by)
-    for name in ("time_ns", "unknown_ns", "roof_ns", "left_ns", "flop", "traffic_bytes", "macs", "calls"):
+    for name in ("time_ns", "unknown_ns", "roof_ns", "left_ns", "above_ns", "flop", "traffic_bytes", "macs", "calls"):
         whole = getattr(one.total, name)
         assert sum(getattr(place, name) for place in one.rows) == pytest.approx(whole, abs=1e-3)
     assert sum(one.total.left_by_bound_ns) == pytest.approx(one.total.left_ns, abs=1e-3)
     assert 0 <= one.coverage <= 1
+    assert all(place.share is None or -1e-9 <= place.share <= 1 + 1e-9 for place in one.rows)
     assert all(math.isfinite(value) for place in one.rows for value in (place.time_ns, place.roof_ns, place.left_ns))
 
 

@@ -109,12 +109,8 @@ class Inputs:
 
     def all_tensors(self) -> tuple[Tensor, ...]:
         """Every tensor of the call, those in lists too, in order."""
-        found: list[Tensor] = []
-        for value in self.values:
-            for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, Tensor):
-                    found.append(one)
-        return tuple(found)
+        several = (value if isinstance(value, tuple) else (value,) for value in self.values)
+        return tuple(one for values in several for one in values if isinstance(one, Tensor))
 
     def whole(self, place: int) -> int:
         """The whole number at a place.

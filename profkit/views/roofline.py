@@ -10,7 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from profkit.roofline import KNOWN_BOUNDS, Pair, Roofline, Row, pairs
+from profkit.roofline import KNOWN_BOUNDS, Roofline, Row
+from profkit.roofline_comparison import Pair, pairs
 from profkit.units import format_count, format_ns, format_share
 from profkit.views.cost import name_of
 from profkit.views.diff import agreement_lines
@@ -44,13 +45,13 @@ def sentence(found: Roofline) -> str:
         line += f", {format_ns(total.known_ns)} of it in rows with a roof"
     if total.share is None:
         return f"{line}."
-    line += f". At the roof that is {format_ns(total.roof_ns)} ({format_share(total.share)})"
+    line += f". At the roof that is {format_ns(total.at_roof_ns)} ({format_share(total.share)})"
     lefts = [
         f"{format_ns(value)} {words} is the limit"
         for value, words in zip(total.left_by_bound_ns, _BOUND_WORDS, strict=True)
         if value
     ]
-    return f"{line}: {format_ns(total.left_ns)} is left on the table, {', '.join(lefts)}."
+    return f"{line}: {', '.join([f'{format_ns(total.left_ns)} is left on the table', *lefts])}."
 
 
 def roofs_line(found: Roofline) -> str:
@@ -88,13 +89,15 @@ def coverage_line(found: Roofline) -> str:
 
 def notes(found: Roofline) -> list[str]:
     """What the reader must know before believing the table."""
-    over = [row for row in found.rows if row.share is not None and row.share > _OVER]
+    over = [row for row in found.rows if row.reached is not None and row.reached > _OVER]
     lines = list(found.notes)
     if over:
-        best = max(over, key=lambda row: row.share or 0.0)
+        best = max(over, key=lambda row: row.reached or 0.0)
+        gained = format_ns(sum(row.above_ns for row in over))
         lines.append(
             f"{len(over)} of {len(found.rows)} places are above their roof ({_label(best, found.by)} "
-            f"{format_share(best.share or 0.0)}): the peaks are too low, or an algorithm such as Winograd does with less arithmetic"
+            f"{format_share(best.reached or 0.0)}), by {gained} in all: the peaks are "
+            "too low, or an algorithm such as Winograd does with less arithmetic"
         )
     slowdown = found.run.slowdown
     if slowdown and slowdown > _OVER:
@@ -136,10 +139,16 @@ def _cells(row: Row, macs: bool) -> list[str]:
     return [
         format_ns(row.time_ns),
         format_ns(row.left_ns) if known else "-",
-        "-" if row.share is None else format_share(row.share),
+        _reached(row),
         *("-" if value is None or not known else format_count(value) for value in numbers),
         row.limit,
     ]
+
+
+def _reached(row: Row, digits: int = 1) -> str:
+    """Part of the time that is at the roof; how far above it is what is above it as a whole."""
+    share = row.reached if row.key and row.reached is not None and row.reached > 1 else row.share
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def _label(row: Row | Pair, by: tuple[str, ...]) -> str:
@@ -258,12 +267,13 @@ def _pair_cells(pair: Pair, macs: bool) -> list[str]:
             *("-" if row is None else format_ns(row.time_ns) for row in sides),
             *("-" if row is None else format_ns(row.left_ns) for row in sides),
         ]
-    shares = ("-" if row is None or row.share is None else f"{100 * row.share:.0f} %" for row in sides)
+    shares = ("-" if row is None else _reached(row, digits=0) for row in sides)
     return [*numbers, *shares, pair.nearer or "-"]
 
 
 _NUMBERS = (
-    "time_ns", "unknown_ns", "roof_ns", "left_ns", "share", "calls", "flop", "macs", "traffic_bytes", "intensity",
+    "time_ns", "unknown_ns", "roof_ns", "at_roof_ns", "left_ns", "above_ns", "share", "reached",
+    "calls", "flop", "macs", "traffic_bytes", "intensity",
     "flop_per_s", "bytes_per_s", "attainable_flop_per_s", "bound", "level", "dtype", "assumed",
 )  # fmt: skip
 

@@ -120,7 +120,7 @@ def points(found: Sequence[Roofline]) -> list[Record]:
 def _point(row: Row, found: Roofline, side: str) -> Record:
     values = {dimension: name_of(value, dimension) for dimension, value in zip(found.by, row.key, strict=True)}
     place = " ".join(value for key, value in zip(row.key, values.values(), strict=True) if key is not None)
-    over = row.share is not None and row.share > 1
+    over = row.reached is not None and row.reached > 1
     return {
         **values,
         "key": " ".join(map(str, row.key)),
@@ -138,7 +138,7 @@ def _point(row: Row, found: Roofline, side: str) -> Record:
         "bytes": format_rate(row.traffic_bytes, "B"),
         "achieved": format_rate(row.flop_per_s or 0.0, "FLOP/s"),
         "intensity": f"{row.intensity:.3g} FLOP/byte",
-        "share of roof": format_share(row.share or 0.0),
+        "share of roof": format_share(row.reached or 0.0),
         "bound by": row.limit,
         "time left": format_ns(row.left_ns),
     }
