@@ -9,18 +9,14 @@ import pyarrow as pa
 
 from profkit.columns import NONE, Ints
 from profkit.costs import is_multiply_add
-from profkit.errors import UsageError
 from profkit.network_costs import NetworkCost
+from profkit.network_places import placed, places_of
 from profkit.peaks import Peaks
 from profkit.profile import Profile
 from profkit.roofline_rows import LIKELY, Rows, language, threads_of, time_of
 from profkit.roofs import UNKNOWN, Floats, Work, is_floating, roofs
 from profkit.run import Run
 from profkit.summary import Key, group_rows, is_host
-
-PLACE = ("layer", "phase")
-NAMED = 0.9
-"""Share of the network's FLOP whose operators a profile must name, to be taken apart by operator."""
 
 
 def rows_of_network(profile: Profile, peaks: Peaks, by: Sequence[str], network: Sequence[NetworkCost]) -> Rows:
@@ -37,9 +33,11 @@ def rows_of_network(profile: Profile, peaks: Peaks, by: Sequence[str], network: 
     Raises:
         UsageError: another column is asked for.
     """
-    places = _check_places(profile, by, network)
+    places = places_of(profile, by)
     index, time_ns = _timed(profile, places)
-    cost_place = np.array([_placed(each, places, index) for each in network], np.int64)
+    known = frozenset(index)
+    keys = [placed(each, places, known) for each in network]
+    cost_place = np.array([index.setdefault(key, len(index)) for key in keys], np.int64)
     time_ns = np.pad(time_ns, (0, len(index) - len(time_ns)))
     empty = np.flatnonzero((np.bincount(cost_place, minlength=len(index)) == 0) & (time_ns > 0))
     work = _work(network, profile.run, len(empty))
@@ -81,37 +79,6 @@ def _macs(network: Sequence[NetworkCost], flop: Floats) -> Floats:
     multiplies = np.zeros(len(flop), bool)
     multiplies[: len(network)] = [is_multiply_add(each.operator) for each in network]
     return np.where(multiplies, flop / 2, flop * 0.0)
-
-
-def _check_places(profile: Profile, by: Sequence[str], network: Sequence[NetworkCost]) -> tuple[str, ...]:
-    """The columns that time and cost are brought together by.
-
-    Raises:
-        UsageError: the cost of the network does not lie in such columns.
-    """
-    if set(by) <= set(PLACE):
-        return PLACE
-    wrong = [name for name in by if name not in (*PLACE, "operator")]
-    finest = (*PLACE, "operator")
-    keys = set(group_rows(profile.operators, finest)[0])
-    whole = sum(each.flop or 0 for each in network)
-    named = sum(each.flop or 0 for each in network if (each.layer, each.phase, each.operator) in keys)
-    if not wrong and named >= NAMED * whole > 0:
-        return finest
-    raise UsageError(
-        f"this profile of {profile.run.tool} has the cost of no operator, only those of its layers and phases: "
-        f"there are none by {[*wrong, 'operator'][0]}",
-        "leave out --by, or record with --tool torch",
-    )
-
-
-def _placed(cost: NetworkCost, places: tuple[str, ...], index: dict[Key, int]) -> int:
-    """The key a cost belongs to: its own, that of its phase where the tool saw no more, else a new one without time."""
-    key: Key = (cost.layer, cost.phase, cost.operator)[: len(places)]
-    phase: Key = (None, cost.phase, None)[: len(places)]
-    if key not in index and phase in index:
-        return index[phase]
-    return index.setdefault(key, len(index))
 
 
 def _work(network: Sequence[NetworkCost], run: Run, places: int) -> Work:

@@ -20,7 +20,7 @@ DTYPES = ("float64", "float32", "bfloat16", "float16", "int8")
 SIZES = (256, 512, 1024, 2048, 4096)
 ROUNDS = 3
 """Times that everything is gone through."""
-SIZE_S, FEWEST, MOST = 0.25, 2, 30
+SIZE_S, FEWEST, MOST = 0.25, 3, 30
 """Seconds that a size is worth in a round, and its repeats at least and at most."""
 CALLS, TIMES = 5000, 31
 """Calls in one repeat of the dispatch, and its repeats."""

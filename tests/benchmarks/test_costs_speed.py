@@ -1,6 +1,6 @@
 """Costs of a million records, beside what the rest of making their operator table takes.
 
-    pytest tests/benchmarks/test_costs_speed.py
+pytest tests/benchmarks/test_costs_speed.py
 """
 
 from __future__ import annotations
