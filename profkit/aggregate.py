@@ -30,6 +30,7 @@ from profkit.columns import (
     valid,
 )
 from profkit.errors import DataError
+from profkit.kernel_costs import with_kernel_costs
 from profkit.operator_costs import record_costs
 from profkit.operators import plain
 from profkit.profile import Profile, Recording
@@ -98,7 +99,7 @@ def aggregate(recordings: Sequence[Recording]) -> Profile:
         artefacts=tuple(name for recording in recordings for name in recording.run.artefacts),
         artefact_sha256=tuple(digest for recording in recordings for digest in recording.run.artefact_sha256),
     )
-    return Profile(run, _operators(records, sum(steps), first.calls is None), notes)
+    return with_kernel_costs(Profile(run, _operators(records, sum(steps), first.calls is None), notes))
 
 
 def _moved(records: pa.Table, before: int, steps: int) -> pa.Table:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from profkit.errors import UsageError
+from profkit.kernel_costs import BY_NAME
 from profkit.network_costs import NetworkCost
 from profkit.profile import Profile
 from profkit.summary import Key
 
 PLACE = ("layer", "phase")
-TAKEN_APART = ("numba",)
-"""Implementations that run exactly the operators that the network is said to consist of, under their names."""
 
 
 def places_of(profile: Profile, by: Sequence[str]) -> tuple[str, ...]:
@@ -27,7 +26,7 @@ def places_of(profile: Profile, by: Sequence[str]) -> tuple[str, ...]:
     if set(by) <= set(PLACE):
         return PLACE
     finest = (*PLACE, "operator")
-    if set(by) <= set(finest) and profile.run.implementation in TAKEN_APART:
+    if set(by) <= set(finest) and profile.run.implementation in BY_NAME:
         return finest
     raise UsageError(
         f"this profile of {profile.run.tool} has the cost of no operator, only those of its layers and phases: "

@@ -13,8 +13,10 @@ import pytest
 from profkit.artefact import sha256
 from profkit.comparison import diff
 from profkit.loader import load, load_run
+from profkit.network_costs import network_costs
 from profkit.profile import Profile, read_profile
-from profkit.summary import coverage, summarise
+from profkit.quantities import derive, uncosted_rows, working_rows
+from profkit.summary import Key, coverage, summarise
 from tests.conftest import TOOLS, Recorded
 
 Live = dict[tuple[str, str], Recorded]
@@ -179,3 +181,31 @@ def test_a_diff_sets_backward_convolutions_by_hand_beside_those_of_torch(live: L
         row = rows[layer, "backward", "aten::convolution_backward"]
         assert row.baseline
         assert row.candidate
+
+
+def work_by_place(profile: Profile, quantity: str) -> dict[Key, float | None]:
+    """A quantity of one step by layer and phase, where there is any."""
+    by = ("layer", "phase")
+    keys = summarise(profile, by).keys
+    derived = derive(profile, by, [(key,) for key in keys], (quantity,), per=profile.run.steps or 1)
+    return {key: value for key, value in zip(keys, derived.values[quantity], strict=True) if value}
+
+
+@EVERY
+def test_every_implementation_does_the_multiply_adds_of_the_network(live: Live, implementation: str, tool: str) -> None:
+    profile = live[implementation, tool].profile
+    expected: dict[Key, float] = {}
+    for cost in network_costs(profile.run) or []:
+        # A clock knows no layers of torch's backward pass.
+        unseen = tool == "wallclock" and implementation != "numba" and cost.phase == "backward"
+        layer = None if unseen else cost.layer
+        expected[layer, cost.phase] = expected.get((layer, cost.phase), 0) + cost.macs
+    assert work_by_place(profile, "macs") == {key: macs for key, macs in expected.items() if macs}
+
+
+@ALL
+def test_the_cost_of_all_time_in_operators_is_known(live: Live, implementation: str) -> None:
+    profile = live[implementation, "torch"].profile
+    cost = profile.cost()
+    works, unknown = working_rows(profile.operators), uncosted_rows(profile.operators)
+    assert cost[works & ~unknown].sum() > 0.99 * cost[works].sum()
