@@ -16,6 +16,8 @@ run() {
 
 run profkit doctor
 run profkit layers mnist_cnn
+run profkit layers mnist_cnn --costs --batch-size 64
+run profkit machine
 run profkit agree --workload mnist_cnn,convnet --impl all --device cpu --batch-size 64
 run profkit bench --workload mnist_cnn --impl all --batch-size 64,256 --epochs 2 -o "$results/bench"
 
@@ -37,7 +39,12 @@ run profkit diff "$results/pytorch-torch.json" "$results/libtorch-torch.json"
 run profkit diff "$results/pytorch-torch.json" "$results/numba-torch.json" --by category
 run profkit diff "$results/pytorch-callgrind.json" "$results/libtorch-callgrind.json"
 
+run profkit roofline "$results/pytorch-torch.json" "$results/libtorch-torch.json" --top 10 \
+    --chart "$results/roofline.html" --force
+run profkit roofline "$results/pytorch-torch.json" "$results/numba-torch.json" --top 10
+run profkit show "$results/libtorch-callgrind.json" --by layer,phase --columns flop,flop_per_instruction
+
 run profkit record --tool torch --runs "$results/runs" --force -o "$results/script.json" \
     -- python "$here/training_script/train_resnet.py" --steps 45
-run profkit show "$results/script.json" --by layer
+run profkit show "$results/script.json" --by layer --columns flop,intensity,flop_per_s
 run profkit export "$results/script.json" --to speedscope --force -o "$results/script.speedscope.json"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from profkit.benchmark import bench
     from profkit.comparison import Diff, diff
+    from profkit.costs import Cost, CostFamily, Inputs
     from profkit.errors import ProfkitError
     from profkit.guest.marks import region, step
     from profkit.loader import load
@@ -25,25 +26,32 @@ if TYPE_CHECKING:
     from profkit.measure import Request, record
     from profkit.native import cmake_prefix_path
     from profkit.options import Option
+    from profkit.peaks import Peaks
     from profkit.prepare import Task
     from profkit.profile import Profile, Recording
     from profkit.programs import Course
+    from profkit.roofline import Roofline, rooflines
     from profkit.run import Agreement, Run
     from profkit.spec import Layer, Network, Workload
     from profkit.sweep import Sweep
 
 _HOMES = {
     "Agreement": "run",
+    "Cost": "costs",
+    "CostFamily": "costs",
     "Course": "programs",
     "Diff": "comparison",
+    "Inputs": "costs",
     "Layer": "spec",
     "Machine": "machine",
     "Network": "spec",
     "Option": "options",
+    "Peaks": "peaks",
     "Profile": "profile",
     "ProfkitError": "errors",
     "Recording": "profile",
     "Request": "measure",
+    "Roofline": "roofline",
     "Run": "run",
     "Sweep": "sweep",
     "Task": "prepare",
@@ -54,21 +62,27 @@ _HOMES = {
     "load": "loader",
     "record": "measure",
     "region": "guest.marks",
+    "rooflines": "roofline",
     "step": "guest.marks",
 }
 
 __all__ = [
     "Agreement",
+    "Cost",
+    "CostFamily",
     "Course",
     "Diff",
+    "Inputs",
     "Layer",
     "Machine",
     "Network",
     "Option",
+    "Peaks",
     "Profile",
     "ProfkitError",
     "Recording",
     "Request",
+    "Roofline",
     "Run",
     "Sweep",
     "Task",
@@ -79,6 +93,7 @@ __all__ = [
     "load",
     "record",
     "region",
+    "rooflines",
     "step",
 ]
 

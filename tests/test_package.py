@@ -10,16 +10,21 @@ import profkit
 
 PUBLIC = [
     "Agreement",
+    "Cost",
+    "CostFamily",
     "Course",
     "Diff",
+    "Inputs",
     "Layer",
     "Machine",
     "Network",
     "Option",
+    "Peaks",
     "Profile",
     "ProfkitError",
     "Recording",
     "Request",
+    "Roofline",
     "Run",
     "Sweep",
     "Task",
@@ -30,6 +35,7 @@ PUBLIC = [
     "load",
     "record",
     "region",
+    "rooflines",
     "step",
 ]
 

@@ -22,7 +22,7 @@ EXAMPLES = (
 
 
 def command(
-    files: Annotated[list[Path], Argument(help="profile, artefact of a tool or run directory; two are compared")],
+    files: Annotated[list[Path], Argument(help="profile, or artefact of a tool; two are compared")],
     by: Annotated[str, Option(help="layer, phase, operator, category ...; several with commas")] = "layer,phase",
     top: Annotated[int, Option(help="rows", min=1)] = 20,
     machine: Annotated[
