@@ -97,7 +97,7 @@ def notes(found: Roofline) -> list[str]:
         lines.append(
             f"{len(over)} of {len(found.rows)} places are above their roof ({_label(best, found.by)} "
             f"{format_share(best.reached or 0.0)}), by {gained} in all: the peaks are "
-            "too low, or an algorithm such as Winograd does with less arithmetic"
+            "too low, or kernels do with less arithmetic than the formula (skipped padding, Winograd)"
         )
     slowdown = found.run.slowdown
     if slowdown and slowdown > _OVER:
