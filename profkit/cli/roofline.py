@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from profkit.peaks import Peaks
     from profkit.profile import Profile
     from profkit.roofline import Roofline
-    from profkit.run import Run
 
 EXAMPLES = (
     "profkit roofline python.json",
@@ -42,6 +41,7 @@ def command(
     """
     from profkit.errors import UsageError
     from profkit.loader import load
+    from profkit.roofline_run import peaks_for, under_roofs
     from profkit.summary import parse_dimensions
     from profkit.views.output import check_formats, check_overwrite
 
@@ -55,8 +55,8 @@ def command(
         check_format(chart)
         check_overwrite(chart, force)
     profiles = [load(file) for file in files]
-    peaks = _peaks(machine, profiles[0].run)
-    found = _under(profiles, peaks, dimensions)
+    peaks = peaks_for(profiles[0].run, machine)
+    found = [under_roofs(profile, peaks, dimensions) for profile in profiles]
     if chart:
         from profkit.views.roofline_chart import save_chart
 
@@ -67,16 +67,6 @@ def command(
         _print_csv(found)
     else:
         _print_view(found, top, macs)
-
-
-def _under(profiles: list[Profile], peaks: Peaks, by: tuple[str, ...]) -> list[tuple[Roofline, ...]]:
-    """Each profile under the roofs; one without costs of its own takes those of its network."""
-    from profkit.network_costs import network_costs
-    from profkit.roofline import rooflines
-    from profkit.roofline_rows import has_costs
-
-    networks = [None if has_costs(profile) else network_costs(profile.run) for profile in profiles]
-    return [rooflines(profile, peaks, by, network) for profile, network in zip(profiles, networks, strict=True)]
 
 
 def _print_json(profiles: list[Profile], found: list[tuple[Roofline, ...]], peaks: Peaks) -> None:
@@ -103,20 +93,3 @@ def _print_view(found: list[tuple[Roofline, ...]], top: int, macs: bool) -> None
 
     single = len(found) == 1
     print_view(roofline_view(found[0], top, macs) if single else comparison_view(found[0], found[1], top, macs))
-
-
-def _peaks(file: Path | None, run: Run) -> Peaks:
-    """The peaks of a file, else those measured on the machine of the run, else those of this one."""
-    from profkit.errors import UsageError
-    from profkit.machine import this_machine
-    from profkit.peaks import cached_peaks, read_peaks
-
-    if file:
-        return read_peaks(file)
-    measured = (run.machine and cached_peaks(run.machine)) or cached_peaks(this_machine())
-    if measured is None:
-        raise UsageError(
-            "nobody has measured what this machine can do, so there is no roof",
-            "profkit machine measures it in under a minute; --machine FILE takes published peaks",
-        )
-    return measured

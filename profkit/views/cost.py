@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from profkit.quantities import QUANTITIES, Derived
 from profkit.units import format_count, format_ns, format_share
 
@@ -45,4 +47,13 @@ def plain_quantity(value: float | None, name: str) -> float | None:
 
 def name_of(value: str | None, dimension: str) -> str:
     """A key's value, or what it means that there is none."""
+    if dimension == "input_shapes":
+        return _shapes(value)
     return f"(no {dimension.replace('_', ' ')})" if value is None else value
+
+
+def _shapes(text: str | None) -> str:
+    """Shapes of the tensors: `8x16x11x11, 16x8x3x3`; of lists of tensors the first."""
+    found = [] if text is None else msgspec.json.decode(text)
+    sizes = [one[0] if one and isinstance(one[0], list) else one for one in found]
+    return ", ".join("x".join(map(str, size)) for size in sizes if size) or "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -100,7 +101,12 @@ def _derived(diff: Diff, profiles: Pair, columns: tuple[str, ...]) -> Sides:
 
 
 def diff_view(
-    baseline: Profile, candidate: Profile, by: tuple[str, ...], top: int, columns: tuple[str, ...] = ()
+    baseline: Profile,
+    candidate: Profile,
+    by: tuple[str, ...],
+    top: int,
+    columns: tuple[str, ...] = (),
+    more: Sequence[str] = (),
 ) -> RenderableType:
     """Agreement, the answer in sentences, then the tables it rests on: by category, by `by`, and the devices'."""
     lines = agreement_lines(baseline.run, candidate.run)
@@ -112,7 +118,7 @@ def diff_view(
         if len(by_category.rows) > 1:  # a clock sees but one
             tables.append(diff_table(by_category, len(CATEGORIES)))
         tables.append(diff_table(by_place, top, _derived(by_place, (baseline, candidate), columns)))
-    return Group(*(Text(line) for line in lines), *(part for table in tables for part in ("", table)))
+    return Group(*(Text(line) for line in (*lines, *more)), *(part for table in tables for part in ("", table)))
 
 
 def diff_rows(
@@ -152,7 +158,11 @@ def diff_rows(
 
 
 def diff_json(
-    baseline: Profile, candidate: Profile, by: tuple[str, ...], columns: tuple[str, ...] = ()
+    baseline: Profile,
+    candidate: Profile,
+    by: tuple[str, ...],
+    columns: tuple[str, ...] = (),
+    more: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Both runs, the answer in sentences and every row, for programs."""
     heads, rows = diff_rows(baseline, candidate, by, columns)
@@ -161,7 +171,7 @@ def diff_json(
     for device in _devices(baseline, candidate):
         lines += answer(diff(baseline, candidate, ("category",), device), diff(baseline, candidate, by, device))
     return {
-        "answer": lines,
+        "answer": [*lines, *more],
         "unit": first.unit,
         "per_step": first.per_step,
         "baseline": asdict(baseline.run),

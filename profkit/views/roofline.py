@@ -191,6 +191,11 @@ def answer(a: Sequence[Roofline], b: Sequence[Roofline]) -> list[str]:
     return lines
 
 
+def nearer(a: Sequence[Roofline], b: Sequence[Roofline]) -> list[str]:
+    """Which of two profiles is nearer to its roof, in a sentence for the processor and one for the devices."""
+    return [verdict(left, right)[0] for left, right in _matched(a, b)]
+
+
 def verdict(a: Roofline, b: Roofline) -> list[str]:
     """Who is nearer in all and by place, and where each leaves more than the other."""
     whole = Pair((), a.total, b.total)

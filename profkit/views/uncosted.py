@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -50,7 +49,7 @@ def uncosted_rows(profile: Profile) -> tuple[list[str], list[list[Any]]]:
 
 
 def uncosted_view(profile: Profile, top: int) -> RenderableType:
-    """One row an operator and shapes, those that take most time first; how much is covered in the last line."""
+    """One row an operator, those that take most time first; how much is covered in the last line."""
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("operator", overflow="fold", ratio=2)
     table.add_column("shapes", overflow="fold", ratio=2)
@@ -58,20 +57,21 @@ def uncosted_view(profile: Profile, top: int) -> RenderableType:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("why", overflow="fold", ratio=1)
     _, rows = uncosted_rows(profile)
-    rows.sort(key=lambda row: -row[3])
-    for device, operator, shapes, cost, share, why in rows[:top]:
+    operators: dict[tuple[Any, ...], list[list[Any]]] = {}
+    for row in sorted(rows, key=lambda row: -row[3]):
+        operators.setdefault((row[0], row[1], row[-1]), []).append(row)
+    costs = {key: sum(row[3] for row in several) for key, several in operators.items()}
+    order = sorted(operators, key=lambda key: -costs[key])
+    for key in order[:top]:
+        (device, operator, why), several = key, operators[key]
         label = name_of(operator, "operator") + ("" if device == "cpu" else " (device)")
-        table.add_row(label, _shapes(shapes), format_cost(cost, profile.unit), format_share(share), why)
-    if len(rows) > top:
-        table.add_row(f"({len(rows) - top} more)", "", format_cost(sum(row[3] for row in rows[top:]), profile.unit))
+        shapes = name_of(several[0][2], "input_shapes") + (f" and {len(several) - 1} other" if len(several) > 1 else "")
+        share = format_share(sum(row[4] for row in several))
+        table.add_row(label, shapes, format_cost(costs[key], profile.unit), share, why)
+    if len(order) > top:
+        rest = sum(costs[key] for key in order[top:])
+        table.add_row(f"({len(order) - top} more)", "", format_cost(rest, profile.unit))
     return Group(Text(title(profile.run), style="bold"), table, Text(costed_line(profile)))
-
-
-def _shapes(text: str | None) -> str:
-    """The shapes of the tensors: `8x16x11x11, 16x8x3x3`; of lists of tensors the first."""
-    found = [] if text is None else msgspec.json.decode(text)
-    sizes = [one[0] if one and isinstance(one[0], list) else one for one in found]
-    return ", ".join("x".join(map(str, size)) for size in sizes if size) or "-"
 
 
 def _why(operator: str | None, shapes: str | None) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from profkit.peaks import peaks_file
 from tests.cli.conftest import Profkit, complaint
-from tests.small_roofline import GIGA, MEGA, PEAKS, RUN, profile, row
+from tests.small_roofline import GIGA, HERE, MEGA, PEAKS, RUN, profile, row
 
 TRACES = Path(__file__).parents[2] / "traces" / "mnist_cnn"
 WORK = row(flop=GIGA, traffic_bytes=MEGA, self_ns=40 * MEGA)
@@ -50,6 +51,19 @@ def test_two_profiles_have_a_verdict(profkit: Profkit, python: Path, cpp: Path, 
     done = profkit("roofline", python, cpp, "--machine", machine, "--by", "layer")
     assert done.returncode == 0, done.stderr
     assert "B (libtorch) is nearer" in " ".join(done.stdout.split())
+
+
+def test_a_diff_says_on_demand_which_is_nearer_to_its_roof(
+    profkit: Profkit, python: Path, cpp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROFKIT_CACHE", str(tmp_path / "cache"))
+    assert "nobody has measured" in complaint(profkit("diff", python, cpp, "--roofs"), 2)
+    kept = peaks_file(HERE)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(msgspec.json.encode(PEAKS))
+    answer = json.loads(profkit("diff", python, cpp, "--roofs", "--json").stdout)["answer"]
+    assert "B (libtorch) is nearer to its roof" in answer[-1]
+    assert "roof" not in profkit("diff", python, cpp).stdout
 
 
 def test_json_and_csv_of_one_and_of_two(profkit: Profkit, python: Path, cpp: Path, machine: Path) -> None:
