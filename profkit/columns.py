@@ -112,6 +112,26 @@ def to_integers(column: pa.ChunkedArray) -> Ints:
     return _joined(column.chunks) if column.num_chunks else np.zeros(0, column.type.to_pandas_dtype())
 
 
+def counts(column: pa.ChunkedArray) -> Ints:
+    """Values of a column of counts, 0 where it is null, shape (rows,)."""
+    return np.maximum(to_integers(column), 0)
+
+
+def to_floats(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Values of an integer column, NaN where it is null, shape (rows,)."""
+    return np.where(valid(column), to_integers(column), np.nan)
+
+
+def flattened(column: pa.ChunkedArray) -> Ints:
+    """The values of a column of lists one after the other; null is no list."""
+    return to_integers(pa.chunked_array([column.combine_chunks().drop_null().flatten()]))
+
+
+def chosen(table: pa.Table, rows: Flags) -> pa.Table:
+    """The rows of a table that are flagged, shape (rows,)."""
+    return table.take(integers(np.flatnonzero(rows)))
+
+
 def _joined(chunks: Sequence[pa.Array]) -> Ints:
     parts = [_with_none(chunk) for chunk in chunks]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit import schema
+from profkit.columns import counts
 from profkit.errors import DataError, InputError
 from profkit.run import Run, decode
 from profkit.write import write_whole
@@ -115,7 +116,7 @@ class Profile:
 
     def cost(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Self cost of each row, shape (rows,), in `unit`; rows that cannot have one count nothing."""
-        return self.operators[self.metric].fill_null(0).to_numpy()
+        return counts(self.operators[self.metric]).astype(np.int64, copy=False)
 
     def to_json(self) -> bytes:
         """The profile file: one object, one array a column. `json_schema` describes it."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from profkit.columns import Flags, Ints, to_codes
+from profkit.columns import Flags, Ints, chosen, to_codes, to_floats, valid
 from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
 from profkit.network_costs import network_costs
@@ -125,7 +125,7 @@ def derive(
     Raises:
         UsageError: the profile says nothing that a quantity could be made of.
     """
-    table = profile.operators if rows is None else profile.operators.filter(pa.array(rows))
+    table = profile.operators if rows is None else chosen(profile.operators, rows)
     groups = _Groups(tuple(by), {key: index for index, several in enumerate(keys) for key in several}, len(keys))
     needs = {column for name in names for column in QUANTITIES[name].needs}
     group = groups.of_rows(table)
@@ -211,7 +211,7 @@ def working_rows(table: pa.Table) -> Flags:
 
 def uncosted_rows(table: pa.Table) -> Flags:
     """Operators and kernels whose cost is not known, shape (rows,)."""
-    return working_rows(table) & table["flop"].is_null().to_numpy()
+    return working_rows(table) & ~valid(table["flop"])
 
 
 def _column(profile: Profile, table: pa.Table, name: str) -> Values:
@@ -219,13 +219,9 @@ def _column(profile: Profile, table: pa.Table, name: str) -> Values:
     if name == "seconds":
         return _seconds(profile, table)
     if name == "macs":
-        known = np.where(table["flop"].is_valid(), 0.0, np.nan)
-        return np.where(_multiply_adds(table), _floats(table["flop"]) / 2, known)
-    return _floats(table[name])
-
-
-def _floats(column: pa.ChunkedArray) -> Values:
-    return column.cast(pa.float64()).fill_null(np.nan).to_numpy()
+        known = np.where(valid(table["flop"]), 0.0, np.nan)
+        return np.where(_multiply_adds(table), to_floats(table["flop"]) / 2, known)
+    return to_floats(table[name])
 
 
 def _multiply_adds(table: pa.Table) -> Flags:
@@ -236,6 +232,6 @@ def _multiply_adds(table: pa.Table) -> Flags:
 def _seconds(profile: Profile, table: pa.Table) -> Values:
     """Self time of each row [s], by the clock or by samples."""
     if table["self_ns"].null_count < table.num_rows:
-        return _floats(table["self_ns"]) / 1e9
+        return to_floats(table["self_ns"]) / 1e9
     period = profile.run.sampling_period_ns
-    return _floats(table["samples"]) * (np.nan if period is None else period / 1e9)
+    return to_floats(table["samples"]) * (np.nan if period is None else period / 1e9)

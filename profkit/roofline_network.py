@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 
-from profkit.columns import NONE, Ints
+from profkit.columns import NONE, Ints, chosen
 from profkit.costs import is_multiply_add
 from profkit.network_costs import NetworkCost
 from profkit.network_places import placed, places_of
@@ -68,7 +67,7 @@ def rows_of_network(profile: Profile, peaks: Peaks, by: Sequence[str], network: 
 def _timed(profile: Profile, places: tuple[str, ...]) -> tuple[dict[Key, int], Floats]:
     """The places on the processor and the time in each, shape (places,)."""
     host = is_host(profile)
-    keys, of_row = group_rows(profile.operators.filter(pa.array(host)), places)
+    keys, of_row = group_rows(chosen(profile.operators, host), places)
     return {key: place for place, key in enumerate(keys)}, np.bincount(
         of_row, time_of(profile)[host], len(keys)
     ).astype(float)

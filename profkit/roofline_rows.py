@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from profkit.columns import NONE, Flags, Ints, to_codes, valid
+from profkit.columns import NONE, Flags, Ints, chosen, counts, flattened, to_codes, valid
 from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
 from profkit.peaks import Peaks
@@ -121,7 +120,7 @@ def rows_of_table(profile: Profile, peaks: Peaks, by: Sequence[str], device: str
         device: `cpu`, or `device` for what ran beside it.
     """
     side = is_host(profile) == (device == "cpu")
-    table = profile.operators.filter(pa.array(side))
+    table = chosen(profile.operators, side)
     dtype, dtypes, assumed = _dtypes(profile.operators)
     work = _work(table, profile.run, dtype[side], dtypes)
     keys, key = group_rows(table, by)
@@ -167,14 +166,14 @@ def _work(table: pa.Table, run: Run, dtype: Ints, dtypes: tuple[str, ...]) -> Wo
     kind, kinds = to_codes(table["kind"])
     between = np.array([*(name not in _WORKING for name in kinds), False], bool)[kind]
     flop, traffic_bytes = (
-        np.where(valid(table[name]), table[name].fill_null(0).to_numpy().astype(float), np.where(between, 0.0, np.nan))
+        np.where(valid(table[name]), counts(table[name]).astype(float), np.where(between, 0.0, np.nan))
         for name in ("flop", "traffic_bytes")
     )
     phase, phases = to_codes(table["phase"])
     return Work(
         device="cpu",
         threads=0,
-        calls=np.where(between, 0.0, table["count"].fill_null(0).to_numpy().astype(float)),
+        calls=np.where(between, 0.0, counts(table["count"]).astype(float)),
         flop=flop,
         traffic_bytes=traffic_bytes,
         dtype=dtype,
@@ -194,7 +193,7 @@ def _dtypes(table: pa.Table) -> tuple[Ints, tuple[str, ...], Flags]:
     lone = np.array([*(text.startswith("[[],[") and text[5:6] != "]" for text in texts), False], bool)[shapes]
     own = np.array([*map(is_floating, names), False], bool)[code] & ~lone
     layer, layers = to_codes(table["layer"])
-    calls = table["count"].fill_null(0).to_numpy().astype(float)
+    calls = counts(table["count"]).astype(float)
     dtypes = (*names, *([] if LIKELY in names else [LIKELY]))
     votes = np.zeros((len(layers) + 1, len(dtypes)))
     np.add.at(votes, (layer[own], code[own]), calls[own])
@@ -211,13 +210,11 @@ def _multiplies(table: pa.Table) -> Flags:
 
 def _per_step(table: pa.Table, run: Run) -> Floats | None:
     """Self time of each row in each step, (rows, steps); rows that have none count nothing."""
-    column = table["self_ns_per_step"].combine_chunks()
+    column = table["self_ns_per_step"]
     if not run.steps or column.null_count == len(column):
         return None
     values = np.zeros((len(column), run.steps))
-    values[pc.is_valid(column).to_numpy(zero_copy_only=False)] = (
-        column.drop_null().flatten().to_numpy().reshape(-1, run.steps)
-    )
+    values[valid(column)] = flattened(column).reshape(-1, run.steps)
     return values
 
 

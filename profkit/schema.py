@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from profkit.columns import repeated
+from profkit.columns import NONE, from_codes, from_integers, integers, repeated
 from profkit.errors import DataError
 
 SCHEMA_VERSION = 1
@@ -152,9 +153,40 @@ def table_from(table: str, arrays: dict[str, Any], rows: int) -> pa.Table:
 def _column(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values if values.type == kind else values.cast(kind)
+    if isinstance(values, list) and (plain := _from_list(values, kind)) is not None:
+        return plain
     if pa.types.is_dictionary(kind):
         return pa.array(values, pa.string()).dictionary_encode()
     return pa.array(values, kind)
+
+
+def _from_list(values: list[Any], kind: pa.DataType) -> pa.Array | pa.ChunkedArray | None:
+    """A column of names, counts or lists of counts, made without pandas; None for a list of anything else."""
+    if pa.types.is_dictionary(kind):
+        codes: dict[str | None, int] = {None: NONE}
+        if not all(value is None or type(value) is str for value in values):
+            return None
+        places = [codes.setdefault(value, len(codes) - 1) for value in values]
+        return from_codes(np.array(places, np.int32), [name for name in codes if name is not None])
+    if pa.types.is_list(kind):
+        return _lists(values, kind)
+    if not all(value is None or (type(value) is int and 0 <= value < 2 ** (kind.bit_width - 1)) for value in values):
+        return None
+    return from_integers(np.array([NONE if value is None else value for value in values], kind.to_pandas_dtype()))
+
+
+def _lists(values: list[Any], kind: pa.DataType) -> pa.Array | None:
+    found = [[] if value is None else value for value in values]
+    if not all(type(value) is list for value in found):
+        return None
+    flat = _from_list([one for value in found for one in value], kind.value_type)
+    if not isinstance(flat, pa.ChunkedArray):
+        return None
+    ends = integers(np.cumsum([0, *map(len, found)], dtype=np.int32))
+    whole = pa.ListArray.from_arrays(ends, flat.combine_chunks())
+    missing = np.array([value is None for value in values], bool)
+    validity = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [validity, whole.buffers()[1]], children=[whole.values])
 
 
 def check(table: str, value: pa.Table) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from profkit.columns import chosen, counts, flattened, to_codes, valid
 from profkit.errors import UsageError
 from profkit.profile import Profile
 from profkit.registry import unknown
@@ -70,7 +71,8 @@ class Coverage:
 
 def is_host(profile: Profile) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which rows were paid on the processor, shape (rows,); the others ran on a device beside it, at the same time."""
-    return pc.fill_null(pc.equal(profile.operators["device"], "cpu"), True).to_numpy()
+    code, devices = to_codes(profile.operators["device"])
+    return np.array([*(device == "cpu" for device in devices), True], bool)[code]
 
 
 def parse_dimensions(text: str) -> tuple[str, ...]:
@@ -88,7 +90,7 @@ def parse_dimensions(text: str) -> tuple[str, ...]:
 
 def summarise(profile: Profile, by: Sequence[str], rows: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> Summary:
     """Sum the rows of a profile (or those chosen by a mask) by the columns `by`."""
-    table = profile.operators if rows is None else profile.operators.filter(pa.array(rows))
+    table = profile.operators if rows is None else chosen(profile.operators, rows)
     metric = profile.metric
     keys, inverse = group_rows(table, by)
     size = len(keys)
@@ -130,8 +132,8 @@ def coverage(profile: Profile, rows: np.ndarray[Any, np.dtype[np.bool_]] | None 
     whole = cost.sum()
     if whole == 0:
         raise UsageError("the profile has no cost at all", "record more steps")
-    known = {name: profile.operators[name].is_valid().to_numpy() for name in ("operator", "layer", "phase")}
-    estimated = profile.operators["estimated_instructions"].fill_null(0).to_numpy()
+    known = {name: valid(profile.operators[name]) for name in ("operator", "layer", "phase")}
+    estimated = counts(profile.operators["estimated_instructions"])
     return Coverage(
         operator=float(cost[known["operator"]].sum() / whole),
         layer=float(cost[known["layer"]].sum() / whole),
@@ -166,7 +168,7 @@ def _values(table: pa.Table, name: str) -> list[str | None]:
 
 def _sums(column: pa.ChunkedArray, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int) -> Costs:
     sums = np.zeros(size, np.int64)
-    np.add.at(sums, inverse, column.fill_null(0).to_numpy())
+    np.add.at(sums, inverse, counts(column))
     return sums
 
 
@@ -174,7 +176,7 @@ def _optional_sums(
     column: pa.ChunkedArray, inverse: np.ndarray[Any, np.dtype[np.int64]], size: int
 ) -> tuple[int | None, ...]:
     known = np.zeros(size, bool)
-    np.logical_or.at(known, inverse, column.is_valid().to_numpy())
+    np.logical_or.at(known, inverse, valid(column))
     return tuple(
         int(value) if valid else None for value, valid in zip(_sums(column, inverse, size), known, strict=True)
     )
@@ -187,8 +189,7 @@ def _per_step(
     name = f"{metric}_per_step"
     if not steps or name not in table.column_names:
         return None
-    column = table[name].combine_chunks()
+    column = table[name]
     sums = np.zeros((size, steps), np.int64)
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    np.add.at(sums, inverse[valid], column.drop_null().flatten().to_numpy().reshape(-1, steps))
+    np.add.at(sums, inverse[valid(column)], flattened(column).reshape(-1, steps))
     return sums

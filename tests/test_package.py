@@ -72,3 +72,11 @@ def test_reading_an_artefact_does_not_load_pandas() -> None:
     modules = imported_by(f"import profkit; profkit.load(__import__('pathlib').Path({str(trace)!r}))")
     assert "pyarrow" in modules
     assert not modules & SLOW
+
+
+def test_showing_a_profile_does_not_load_pandas() -> None:
+    """Most of what `show` and `diff` would wait for."""
+    profile = Path(__file__).parents[1] / "traces/mnist_cnn/pytorch/torch/profile.json"
+    arguments = ["profkit", "show", str(profile), "--columns", "flop,flop_per_s", "--json"]
+    statement = f"import sys; sys.argv = {arguments}; from profkit.cli import app; app(standalone_mode=False)"
+    assert not imported_by(statement) & SLOW

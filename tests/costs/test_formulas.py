@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 from profkit.costs import UNTOLD, Cost, CostUnknownError, Inputs, Tensor, call, cost_of, families, formula
 from profkit.costs.element_types import promoted
@@ -50,10 +50,10 @@ WHOLE: dict[str, Callable[[], object]] = {
     "mv": lambda: aten.mv(ROWS, ROWS[0]),
     "addbmm": lambda: aten.addbmm(torch.rand(2, 3), torch.rand(5, 2, 4), torch.rand(5, 4, 3)),
     "integers": lambda: aten.mm(torch.ones(4, 4, dtype=torch.int64), torch.ones(4, 4, dtype=torch.int64)),
-    "convolution": lambda: F.conv2d(X, torch.rand(9, 2, 3, 3), torch.rand(9), stride=2, padding=1, groups=3),
-    "transposed": lambda: F.conv_transpose2d(X, torch.rand(6, 2, 3, 3), stride=2, output_padding=1, groups=3),
-    "max pool": lambda: F.max_pool2d(X.requires_grad_(False), 3, 2, 1, ceil_mode=True, return_indices=True),
-    "average pool": lambda: F.avg_pool2d(X, 3, 2, 1, ceil_mode=True),
+    "convolution": lambda: functional.conv2d(X, torch.rand(9, 2, 3, 3), torch.rand(9), stride=2, padding=1, groups=3),
+    "transposed": lambda: functional.conv_transpose2d(X, torch.rand(6, 2, 3, 3), stride=2, output_padding=1, groups=3),
+    "max pool": lambda: functional.max_pool2d(X.requires_grad_(False), 3, 2, 1, ceil_mode=True, return_indices=True),
+    "average pool": lambda: functional.avg_pool2d(X, 3, 2, 1, ceil_mode=True),
     "adaptive pool": lambda: aten._adaptive_avg_pool2d(X, [3, 5]),
     "adaptive max pool": lambda: aten.adaptive_max_pool2d(X, [3, 5]),
     "layer norm": lambda: aten.native_layer_norm(ROWS, [10], torch.rand(10), torch.rand(10), 1e-5),
@@ -79,8 +79,8 @@ WHOLE: dict[str, Callable[[], object]] = {
     "flip": lambda: aten.flip(X, [0]),
     "masked fill": lambda: aten.masked_fill(X, X > 0.5, 0.0),
     "bernoulli": lambda: aten.bernoulli(X),
-    "nearest": lambda: F.interpolate(X, scale_factor=2.5),
-    "bilinear": lambda: F.interpolate(X, size=(5, 11), mode="bilinear"),
+    "nearest": lambda: functional.interpolate(X, scale_factor=2.5),
+    "bilinear": lambda: functional.interpolate(X, size=(5, 11), mode="bilinear"),
     "each of a list": lambda: aten._foreach_add([X, COLUMN], [X, COLUMN], alpha=0.5),
 }  # fmt: skip
 
@@ -164,7 +164,7 @@ def test_there_are_as_many_windows_as_torch_finds(
     assume(padding <= kernel // 2)
     x = torch.empty(1, 1, size, size, device="meta")
     try:
-        out = F.max_pool2d(x, kernel, stride, padding, dilation, ceil)
+        out = functional.max_pool2d(x, kernel, stride, padding, dilation, ceil)
     except RuntimeError:
         return
     assert pooled(size, kernel, stride, padding, dilation, ceil=ceil) == out.shape[-1]
@@ -176,7 +176,7 @@ def test_adaptive_windows_are_added_up_as_torch_lays_them(size: int, count: int)
     windows = [(place * size // count, -(-(place + 1) * size // count)) for place in range(count)]
     x = torch.arange(float(size)).view(1, 1, size)
     means = torch.stack([x[0, 0, start:end].mean() for start, end in windows])
-    assert torch.allclose(F.adaptive_avg_pool1d(x, count)[0, 0], means)
+    assert torch.allclose(functional.adaptive_avg_pool1d(x, count)[0, 0], means)
     covered = sum(end - start for start, end in windows)
     assert cost_of("aten::adaptive_max_pool1d", call((1, 1, size), [count])).flop == covered
 
@@ -277,24 +277,26 @@ class _Everything(nn.Module):
         for activation in self.activations:
             pooled = activation(pooled)
         x = self.turned(pooled)
-        attended = F.scaled_dot_product_attention(x, x, x) * 0.5
-        attended = F.interpolate(F.interpolate(attended, scale_factor=2), size=(4, 4), mode="bilinear")
-        glued = F.glu(torch.cat([attended, x], 1).unsqueeze(0), 2)
+        attended = functional.scaled_dot_product_attention(x, x, x) * 0.5
+        attended = functional.interpolate(
+            functional.interpolate(attended, scale_factor=2), size=(4, 4), mode="bilinear"
+        )
+        glued = functional.glu(torch.cat([attended, x], 1).unsqueeze(0), 2)
         return glued.sum() + self.embedding(TARGET).std() + self.bag(TARGET.view(4, 4)).norm() + self.losses()
 
     def losses(self) -> torch.Tensor:
         rows = ROWS.clone().requires_grad_()
         chances = rows.sigmoid()
         return (
-            F.cross_entropy(rows, TARGET)
-            + F.nll_loss(rows, TARGET, torch.rand(10))
-            + F.mse_loss(rows, ROWS)
-            + F.l1_loss(rows, ROWS)
-            + F.smooth_l1_loss(rows, ROWS)
-            + F.huber_loss(rows, ROWS)
-            + F.binary_cross_entropy(chances, ROWS)
-            + F.binary_cross_entropy_with_logits(rows, ROWS)
-            + F.kl_div(rows, ROWS, reduction="batchmean")
+            functional.cross_entropy(rows, TARGET)
+            + functional.nll_loss(rows, TARGET, torch.rand(10))
+            + functional.mse_loss(rows, ROWS)
+            + functional.l1_loss(rows, ROWS)
+            + functional.smooth_l1_loss(rows, ROWS)
+            + functional.huber_loss(rows, ROWS)
+            + functional.binary_cross_entropy(chances, ROWS)
+            + functional.binary_cross_entropy_with_logits(rows, ROWS)
+            + functional.kl_div(rows, ROWS, reduction="batchmean")
         )
 
 
