@@ -10,13 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from profkit.columns import Flags, Ints, chosen, to_codes, to_floats, valid
-from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
 from profkit.network_costs import network_costs
 from profkit.network_places import placed, places_of
 from profkit.profile import Profile
 from profkit.registry import unknown
-from profkit.summary import Key, group_rows
+from profkit.summary import Key, group_rows, multiply_adds
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -220,13 +219,8 @@ def _column(profile: Profile, table: pa.Table, name: str) -> Values:
         return _seconds(profile, table)
     if name == "macs":
         known = np.where(valid(table["flop"]), 0.0, np.nan)
-        return np.where(_multiply_adds(table), to_floats(table["flop"]) / 2, known)
+        return np.where(multiply_adds(table), to_floats(table["flop"]) / 2, known)
     return to_floats(table[name])
-
-
-def _multiply_adds(table: pa.Table) -> Flags:
-    code, operators = to_codes(table["operator"])
-    return np.array([*map(is_multiply_add, operators), False], bool)[code]
 
 
 def _seconds(profile: Profile, table: pa.Table) -> Values:

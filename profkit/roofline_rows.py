@@ -10,13 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from profkit.columns import NONE, Flags, Ints, chosen, counts, flattened, to_codes, valid
-from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
 from profkit.peaks import Peaks
 from profkit.profile import Profile
 from profkit.roofs import UNKNOWN, Floats, Work, is_floating, roofs
 from profkit.run import Run
-from profkit.summary import Key, group_rows, is_host
+from profkit.summary import Key, group_rows, is_host, multiply_adds
 
 LIKELY = "float32"
 """The type of a network where the tool names none at all."""
@@ -133,7 +132,7 @@ def rows_of_table(profile: Profile, peaks: Peaks, by: Sequence[str], device: str
         operators=operators,
         time_ns=time_of(profile)[side],
         per_step_ns=_per_step(table, profile.run),
-        macs=np.where(_multiplies(table), work.flop / 2, np.where(np.isnan(work.flop), np.nan, 0.0)),
+        macs=np.where(multiply_adds(table), work.flop / 2, np.where(np.isnan(work.flop), np.nan, 0.0)),
         work=work,
         assumed=assumed[side] & (np.nan_to_num(work.flop) > 0),
         **_limits(work, table, profile.run, peaks),
@@ -201,11 +200,6 @@ def _dtypes(table: pa.Table) -> tuple[Ints, tuple[str, ...], Flags]:
     whole = int(all_votes.argmax()) if all_votes.any() else dtypes.index(LIKELY)
     of_layer = np.where(votes.any(axis=1), votes.argmax(axis=1), whole)
     return np.where(own, code, of_layer[layer]).astype(np.int64), dtypes, ~own
-
-
-def _multiplies(table: pa.Table) -> Flags:
-    code, operators = to_codes(table["operator"])
-    return np.array([*map(is_multiply_add, operators), False], bool)[code]
 
 
 def _per_step(table: pa.Table, run: Run) -> Floats | None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit.columns import chosen, counts, flattened, to_codes, valid
+from profkit.costs import is_multiply_add
 from profkit.errors import UsageError
 from profkit.profile import Profile
 from profkit.registry import unknown
@@ -73,6 +74,12 @@ def is_host(profile: Profile) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which rows were paid on the processor, shape (rows,); the others ran on a device beside it, at the same time."""
     code, devices = to_codes(profile.operators["device"])
     return np.array([*(device == "cpu" for device in devices), True], bool)[code]
+
+
+def multiply_adds(table: pa.Table) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows are of an operator whose FLOP are all multiply-adds, shape (rows,)."""
+    code, operators = to_codes(table["operator"])
+    return np.array([*map(is_multiply_add, operators), False], bool)[code]
 
 
 def parse_dimensions(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typer.main import get_command
 from profkit import errors
 from profkit.cli import INTERRUPTED, app
 from profkit.cli.diff import EXAMPLES as DIFF_EXAMPLES
+from profkit.quantities import QUANTITIES
 from profkit.registry import discover
 from profkit.schema import markdown_table
 from profkit.spec import Workload
@@ -59,3 +60,8 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
 def test_the_two_commands_of_the_readme_are_there() -> None:
     for script in re.findall(r"bash (\S+\.sh)", README):
         assert (ROOT / script).is_file()
+
+
+def test_the_columns_on_demand_are_all_written_down() -> None:
+    sentence = README.split("`--columns` takes ")[1].split(".")[0]
+    assert re.findall(r"`(\w+)`", sentence) == list(QUANTITIES)

@@ -6,7 +6,7 @@ complex numbers too. Operators of integers and truth values cost traffic alone.
 
 from __future__ import annotations
 
-from profkit.costs import Cost, CostFamily, CostUnknownError, Formula, Inputs, Tensor, broadcast, traffic
+from profkit.costs import Cost, CostFamily, CostUnknownError, Formula, Inputs, Tensor, Untold, broadcast, traffic
 from profkit.costs.element_types import promoted
 
 
@@ -52,16 +52,16 @@ def over_elements(
 
 
 def scaled(inputs: Inputs, place: int, count: int) -> int:
-    """`count` operations, and one more if a factor at a place is other than 1; where there is none, it is 1.
+    """`count` operations, and one more if a factor at a place is other than 1, which it is by default.
 
-    Raises:
-        CostUnknownError: the trace does not say the factor of floating-point numbers.
+    Old traces do not say it: then the cost is the least that it can be.
 
-    >>> from profkit.costs import call
-    >>> scaled(call((3,), (3,), 1), 2, 1), scaled(call((3,), (3,), -0.1), 2, 1)
-    (1, 2)
+    >>> from profkit.costs import UNTOLD, call
+    >>> [scaled(call((3,), (3,), factor), 2, 1) for factor in (1, -0.1, UNTOLD)]
+    [1, 2, 1]
     """
-    if place >= len(inputs) or not all(tensor.floating for tensor in inputs.all_tensors()):
+    untold = place >= len(inputs) or isinstance(inputs.values[place], Untold)
+    if untold or not all(tensor.floating for tensor in inputs.all_tensors()):
         return count
     factor = inputs.number(place)
     return count if factor == 1 else count + 1

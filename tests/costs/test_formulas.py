@@ -99,6 +99,7 @@ BY_HAND: dict[str, tuple[str, Inputs, Cost]] = {
     "in place": ("aten::add_", call((4, 5), (5,), 1), Cost(20, 4 * (20 + 5 + 20))),
     "with an out": ("aten::mul", call((4, 5), (4, 5), (4, 5)), Cost(20, 240)),
     "integers": ("aten::add", call((4, 5), (4, 5), UNTOLD, dtype="int64"), Cost(0, 480)),
+    "no factor in the trace": ("aten::add", call((4,), (4,), UNTOLD), Cost(4, 48)),
     "without elements": ("aten::mm", call((0, 8), (8, 4)), Cost(0, 128)),
     "of unknown type": ("aten::relu", call(Tensor((4, 5), None)), Cost(20, None)),
     "picked rows": ("aten::embedding", call((1000, 8), SIXTEEN), Cost(0, 128 + 2 * 16 * 8 * 4)),
@@ -183,7 +184,6 @@ def test_adaptive_windows_are_added_up_as_torch_lays_them(size: int, count: int)
 
 UNKNOWN: dict[str, tuple[str, Inputs]] = {
     "no stride in the trace": ("aten::convolution", call((1, 1, 4, 4), (1, 1, 3, 3), None, *[UNTOLD] * 6)),
-    "no factor in the trace": ("aten::add", call((4,), (4,), UNTOLD)),
     "no flag in the trace": ("aten::native_batch_norm", call((2, 3, 4), *[(3,)] * 4, UNTOLD, UNTOLD, UNTOLD)),
     "no shapes": ("aten::mm", Inputs(())),
     "one shape": ("aten::mm", call((2, 3))),
