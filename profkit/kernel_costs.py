@@ -31,7 +31,8 @@ def with_kernel_costs(profile: Profile) -> Profile:
     rows = list(zip(*(table[name].to_pylist() for name in keys), strict=True))
     filled: dict[str, list[object]] = {name: [] for name in _FILLED}
     for layer, phase, operator, kind, shapes, count, *told in rows:
-        cost = costs.get((layer, phase, operator)) if kind == "operator" and shapes is None else None
+        counted = kind == "operator" and shapes is None and count is not None
+        cost = costs.get((layer, phase, operator)) if counted else None
         for name, value in zip(_FILLED, told if cost is None else _of(cost, count), strict=True):
             filled[name].append(value)
     columns = {name: table[name] for name in table.column_names} | filled

@@ -46,8 +46,9 @@ def test_an_operator_without_shapes_has_the_cost_of_its_calls_of_all_steps() -> 
         place("aten::addmm", "forward", 3, input_shapes="[[1]]"),
         place("aten::addmm", "optimizer", 3),
         place("aten::mine", "forward", 3),
+        {**place("aten::addmm", "forward", 3), "count": None, "samples": 5},
     ],
-    ids=["a scope", "with shapes", "another phase", "another operator"],
+    ids=["a scope", "with shapes", "another phase", "another operator", "of a sampler, which counts no calls"],
 )
 def test_what_is_no_call_of_the_network_stays_as_it_is(row: dict[str, Any]) -> None:
     found = with_kernel_costs(profile(RUN, row))
