@@ -18,7 +18,7 @@ import msgspec
 from profkit.artefact import sha256
 from profkit.bundle import Bundle
 from profkit.cache import cache_directory
-from profkit.errors import DisagreementError, UsageError, WriteError
+from profkit.errors import DisagreementError, UsageError
 from profkit.implementations import REFERENCE, Implementation
 from profkit.native import Say
 from profkit.prepare import Task, prepare
@@ -39,7 +39,7 @@ from profkit.rounding import (
     worst,
 )
 from profkit.run import Agreement, decode
-from profkit.write import write_whole
+from profkit.write import write_kept
 
 MOST_STEPS, FEWEST_STEPS = 5, 2
 BUDGET_MACS = 10**10
@@ -315,13 +315,7 @@ def _remembered(pair: Pair, commands: Mapping[Platform, list[str]], bundle: Bund
 
 
 def _remember(file: Path, found: Agreement | Mapping[str, Differences]) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(
-            f"cannot write {file.parent}: {error.strerror}", "set PROFKIT_CACHE to a writable directory"
-        ) from error
-    write_whole(file, msgspec.json.encode(found))
+    write_kept(file, msgspec.json.encode(found))
 
 
 def _identity(command: Sequence[str]) -> str:

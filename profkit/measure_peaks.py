@@ -16,14 +16,15 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from profkit.errors import BuildError, MissingToolError, WriteError
+from profkit.errors import BuildError, MissingToolError
 from profkit.machine import this_machine
 from profkit.native import Say, build
-from profkit.peaks import Bandwidth, DispatchCost, Peaks, peaks_file, rate_of, write_peaks
+from profkit.peaks import Bandwidth, DispatchCost, Peaks, encoded, peaks_file, rate_of
 from profkit.process import run_watched
 from profkit.processor import Cache, Processor, this_processor
 from profkit.programs import ENVIRONMENT
 from profkit.units import format_size
+from profkit.write import write_kept
 
 PAST = 4
 """Times the last cache: a working set that lies in the memory."""
@@ -293,14 +294,7 @@ def _notes(peaks: Peaks, processor: Processor, working_set: int, busy: Spent) ->
 def _keep(peaks: Peaks) -> None:
     if peaks.machine is None:
         raise ValueError("only what was measured is kept")
-    path = peaks_file(peaks.machine)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(
-            f"cannot make {path.parent}: {error.strerror}", "set PROFKIT_CACHE to a writable directory"
-        ) from error
-    write_peaks(peaks, path)
+    write_kept(peaks_file(peaks.machine), encoded(peaks))
 
 
 def _by_torch(threads: Sequence[int], triad_bytes: int, say: Say) -> Peaks:

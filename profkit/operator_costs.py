@@ -32,6 +32,21 @@ _LARGEST = 2**62
 
 
 @dataclass(frozen=True)
+class _Launches:
+    """Kernels that operators launched.
+
+    Attributes:
+        kernel: row of each kernel, shape (kernels,).
+        operator: place of the operator that launched it among the operators, shape (kernels,).
+        longest: whether it is the longest of that operator, shape (kernels,).
+    """
+
+    kernel: Ints
+    operator: Ints
+    longest: Flags
+
+
+@dataclass(frozen=True)
 class _Calls:
     """The operators among the records, and the distinct calls that they are of.
 
@@ -41,7 +56,7 @@ class _Calls:
         call: code of the distinct call, shape (operators,).
         names: operator of each distinct call.
         inputs: what the trace says of its inputs, None for nothing.
-        launched: whether it launched something on a device, shape (operators,).
+        launches: what they launched on devices.
     """
 
     row: Ints
@@ -49,7 +64,14 @@ class _Calls:
     call: Ints
     names: list[str]
     inputs: list[str | None]
-    launched: Flags
+    launches: _Launches
+
+    @property
+    def launched(self) -> Flags:
+        """Whether each operator launched something, shape (operators,)."""
+        flags = np.zeros(len(self.row), bool)
+        flags[self.launches.operator] = True
+        return flags
 
 
 def record_costs(records: pa.Table) -> dict[str, Ints]:
@@ -74,19 +96,9 @@ def record_costs(records: pa.Table) -> dict[str, Ints]:
         of_call = np.array([UNKNOWN if cost is None else _small(getattr(cost, column)) for cost in known], np.int64)
         by_formula = of_call[calls.call]
         by_formula = np.where(sparse & (by_formula > 0), UNKNOWN, by_formula)
-        costs[column] = np.full(records.num_rows, UNKNOWN, np.int64)
-        costs[column][calls.row] = _own(by_formula, calls, levels, helped)
-        _move_to_kernels(costs[column], records, calls, by_formula)
+        own = _own(by_formula, calls, levels, helped)
+        costs[column] = _with_kernels(own, by_formula, calls, records.num_rows)
     return costs
-
-
-def why_unknown(operator: str, inputs: str | None) -> str | None:
-    """Why the cost of a call is not known, in a few words; None where it is known."""
-    try:
-        _cost(operator, inputs)
-    except CostUnknownError as error:
-        return str(error)
-    return None
 
 
 def parse_inputs(text: str) -> Inputs:
@@ -185,17 +197,13 @@ def _calls(records: pa.Table) -> _Calls:
     inputs, texts = to_codes(records["inputs"])
     key = name[row].astype(np.int64) * (len(texts) + 1) + inputs[row] + 1
     distinct, call = _distinct(key)
-    launcher = to_integers(records["launcher_id"])
-    launched = np.zeros(len(row), bool)
-    by = around[launcher[launcher >= 0]]
-    launched[by[by >= 0]] = True
     return _Calls(
         row=row,
         caller=caller,
         call=call,
         names=[names[code] for code in (distinct // (len(texts) + 1)).tolist()],
         inputs=[texts[code] if code >= 0 else None for code in (distinct % (len(texts) + 1) - 1).tolist()],
-        launched=launched,
+        launches=_launches(records, place),
     )
 
 
@@ -246,21 +254,34 @@ def _own(formula: Ints, calls: _Calls, levels: Sequence[Ints], helped: Flags) ->
     return np.where(formula >= 0, own, np.where(helped, 0, UNKNOWN))
 
 
-def _move_to_kernels(cost: Ints, records: pa.Table, calls: _Calls, formula: Ints) -> None:
-    """Give the own cost of an operator that launched kernels to the longest of them, and nothing to the others."""
-    if not calls.launched.any():
-        return
+def _launches(records: pa.Table, place: Ints) -> _Launches:
+    """The kernels and who launched them.
+
+    Args:
+        records: all of them.
+        place: of each record among the operators, -1 for what is none, shape (rows + 1,).
+    """
     launcher = to_integers(records["launcher_id"])
-    place = np.full(records.num_rows, NONE, np.int64)
-    place[calls.row] = np.arange(len(calls.row))
     kernels = np.flatnonzero((launcher >= 0) & (place[launcher] >= 0))
     kernels = kernels[np.argsort(to_integers(records["total_ns"])[kernels], kind="stable")]
-    by = launcher[kernels]
-    longest = np.full(records.num_rows, NONE, np.int64)
-    longest[by] = kernels  # of several, the last one written stays
-    unknown = formula[place[by]] < 0
-    cost[kernels] = np.where(unknown, UNKNOWN, 0)
-    operators = np.unique(by)
-    told = operators[formula[place[operators]] >= 0]
-    cost[longest[told]] = cost[told]
-    cost[operators] = 0
+    operator = place[launcher[kernels]]
+    last = np.full(int(operator.max(initial=NONE)) + 1, NONE, np.int64)
+    last[operator] = np.arange(len(kernels))  # of several, the last one written stays
+    return _Launches(kernels, operator, last[operator] == np.arange(len(kernels)))
+
+
+def _with_kernels(own: Ints, formula: Ints, calls: _Calls, rows: int) -> Ints:
+    """Cost of every record: of an operator that launched kernels the longest of them has it, and the others nothing.
+
+    Args:
+        own: cost of each operator beyond its callees, shape (operators,).
+        formula: its cost by formula, -1 where there is none, shape (operators,).
+        calls: the operators and their kernels.
+        rows: number of records.
+    """
+    cost = np.full(rows, UNKNOWN, np.int64)
+    cost[calls.row] = own
+    by, longest = calls.launches.operator, calls.launches.longest
+    cost[calls.launches.kernel] = np.where(formula[by] < 0, UNKNOWN, np.where(longest, own[by], 0))
+    cost[calls.row[by]] = 0
+    return cost

@@ -249,13 +249,18 @@ def to_json(peaks: Peaks) -> dict[str, Any]:
     return msgspec.to_builtins(peaks)
 
 
+def encoded(peaks: Peaks) -> bytes:
+    """A machine file."""
+    return msgspec.json.format(msgspec.json.encode(peaks), indent=2) + b"\n"
+
+
 def write_peaks(peaks: Peaks, path: Path) -> None:
     """Write a machine file.
 
     Raises:
         WriteError: it cannot be written.
     """
-    write_whole(path, msgspec.json.format(msgspec.json.encode(peaks), indent=2) + b"\n")
+    write_whole(path, encoded(peaks))
 
 
 def read_peaks(path: Path) -> Peaks:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -97,7 +98,8 @@ def run_through(
     """
     in_terminal = sys.stdin is not None and sys.stdin.isatty()
     process = _start(command, {**os.environ, **environment}, stdout=output, stdin=None, own_session=not in_terminal)
-    try:
+    with ExitStack() as unless_it_ends:
+        unless_it_ends.callback(process.kill if in_terminal else partial(end, process))
         with _passing_on(process, in_terminal):
             start = time.monotonic()
             while process.poll() is None:
@@ -106,9 +108,7 @@ def run_through(
                     process.send_signal(signal.SIGTERM)
                     limit_s = None
                 time.sleep(_POLL_S)
-    except BaseException:
-        process.kill() if in_terminal else end(process)
-        raise
+        unless_it_ends.pop_all()
     return process.wait()
 
 

@@ -34,6 +34,21 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
             Path(partial).unlink(missing_ok=True)
 
 
+def write_kept(path: Path, data: bytes) -> None:
+    """Write a file of the cache whole, and the directories that it lies in.
+
+    Raises:
+        WriteError: they cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"cannot make {path.parent}: {error.strerror}", "set PROFKIT_CACHE to a writable directory"
+        ) from error
+    write_whole(path, data)
+
+
 @contextmanager
 def whole_directory(path: Path, hint: str) -> Iterator[Path]:
     """A new directory to write into, which takes its name when the block ends and goes when the block fails.

@@ -191,41 +191,25 @@ def _backward_of(x: int, gradient: int, *, transposed: bool = False) -> Formula:
     return cost
 
 
-def _sized(inputs: Inputs, rank: int, like: Tensor) -> Tensor:
-    sizes = inputs.values[0] if len(inputs) else None
-    if not isinstance(sizes, tuple) or len(sizes) != rank or rank < 3:
-        raise CostUnknownError("the trace does not say the sizes of the gradient")
-    return Tensor(inputs.wholes(0, rank), like.dtype)
-
-
-def _backward_input(*, transposed: bool) -> Formula:
-    """The gradient by the input alone, of (its sizes, gradient, weight, ...).
+def _backward_of_one(*, by_weight: bool, transposed: bool) -> Formula:
+    """One gradient of old traces: by the weights, of (their sizes, gradient, x, ...), or by x, with the weights third.
 
     >>> from profkit.costs import call
-    >>> _backward_input(transposed=False)(call([1, 2, 6], (1, 4, 4), (4, 2, 3), [0], [1], [1], 1))
+    >>> _backward_of_one(by_weight=False, transposed=False)(call([1, 2, 6], (1, 4, 4), (4, 2, 3), [0], [1], [1], 1))
+    Cost(flop=192, traffic_bytes=208)
+    >>> _backward_of_one(by_weight=True, transposed=False)(call([4, 2, 3], (1, 4, 4), (1, 2, 6), [0], [1], [1], 1))
     Cost(flop=192, traffic_bytes=208)
     """
 
     def cost(inputs: Inputs) -> Cost:
-        gradient, weight = inputs.tensor(1), inputs.tensor(2)
-        x = _sized(inputs, len(weight.shape), gradient)
-        return backward(gradient, x, weight, (True, False, False), transposed=transposed)
-
-    return cost
-
-
-def _backward_weight(*, transposed: bool) -> Formula:
-    """The gradient by the weights alone, of (their sizes, gradient, x, ...).
-
-    >>> from profkit.costs import call
-    >>> _backward_weight(transposed=False)(call([4, 2, 3], (1, 4, 4), (1, 2, 6), [0], [1], [1], 1))
-    Cost(flop=192, traffic_bytes=208)
-    """
-
-    def cost(inputs: Inputs) -> Cost:
-        gradient, x = inputs.tensor(1), inputs.tensor(2)
-        weight = _sized(inputs, len(x.shape), x)
-        return backward(gradient, x, weight, (False, True, False), transposed=transposed)
+        gradient, read = inputs.tensor(1), inputs.tensor(2)
+        rank = len(read.shape)
+        sizes = inputs.values[0]
+        if not isinstance(sizes, tuple) or len(sizes) != rank or rank < 3:
+            raise CostUnknownError("the trace does not say the sizes of the gradient")
+        wanted = Tensor(inputs.wholes(0, rank), read.dtype)
+        x, weight = (read, wanted) if by_weight else (wanted, read)
+        return backward(gradient, x, weight, (not by_weight, by_weight, False), transposed=transposed)
 
     return cost
 
@@ -236,9 +220,9 @@ _OLD_FORMS = {
     for form, transposed in (("", False), ("_transpose", True))
     for part, formula in (
         ("", _backward_of(0, 1, transposed=transposed)),
-        ("_input", _backward_input(transposed=transposed)),
-        ("_weight", _backward_weight(transposed=transposed)),
-        ("_weights", _backward_weight(transposed=transposed)),
+        ("_input", _backward_of_one(by_weight=False, transposed=transposed)),
+        ("_weight", _backward_of_one(by_weight=True, transposed=transposed)),
+        ("_weights", _backward_of_one(by_weight=True, transposed=transposed)),
     )
 }
 _BY_KERNEL = _of_places(bias=3, stride=4, padding=5)

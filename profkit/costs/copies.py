@@ -5,8 +5,6 @@ What is picked by an index is read as often as it is picked, and what is not pic
 
 from __future__ import annotations
 
-import math
-
 from profkit.costs import UNTOLD, Cost, CostFamily, CostUnknownError, Formula, Inputs, Shape, Tensor, broadcast, traffic
 from profkit.costs.element_types import arithmetic, promoted, requested
 from profkit.costs.reductions import reduced
@@ -83,6 +81,16 @@ def _numbers(inputs: Inputs) -> tuple[int, ...]:
     return inputs.wholes(1, len(given) if isinstance(given, tuple) else 1)
 
 
+def _sizes(inputs: Inputs) -> tuple[int, ...] | None:
+    """The sizes at place 1; None where the trace does not say them."""
+    if not _told(inputs, 1):
+        return None
+    sizes = _numbers(inputs)
+    if min(sizes, default=0) < 0:
+        raise CostUnknownError(f"a size is {min(sizes)}")
+    return sizes
+
+
 def pad(inputs: Inputs) -> Cost:
     """`aten::constant_pad_nd` and the like, of (x, elements before and after, from the last dimension on).
 
@@ -112,12 +120,8 @@ def repeat(inputs: Inputs) -> Cost:
     Cost(flop=0, traffic_bytes=204)
     """
     x = inputs.tensor(0)
-    if not _told(inputs, 1):
-        return Cost(0, None)
-    times = _numbers(inputs)
-    if min(times, default=0) < 0:
-        raise CostUnknownError(f"{times} times")
-    return Cost(0, traffic(x, Tensor((x.elements, *times), x.dtype)))
+    times = _sizes(inputs)
+    return Cost(0, None if times is None else traffic(x, Tensor((x.elements, *times), x.dtype)))
 
 
 def _rest(x: Tensor, dim: int) -> Shape:
@@ -232,12 +236,8 @@ def part_backward(inputs: Inputs) -> Cost:
     Cost(flop=0, traffic_bytes=160)
     """
     gradient = inputs.tensor(0)
-    if not _told(inputs, 1):
-        return Cost(0, None)
-    sizes = _numbers(inputs)
-    if min(sizes, default=0) < 0:
-        raise CostUnknownError(f"a size is {min(sizes)}")
-    return Cost(0, traffic(gradient, Tensor((math.prod(sizes),), gradient.dtype)))
+    sizes = _sizes(inputs)
+    return Cost(0, None if sizes is None else traffic(gradient, Tensor(sizes, gradient.dtype)))
 
 
 def part_scatter(inputs: Inputs) -> Cost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profkit.costs import Cost, CostFamily, Formula, Inputs, traffic
+from profkit.costs.copies import clone
 
 
 def in_place(inputs: Inputs) -> Cost:
@@ -13,17 +14,6 @@ def in_place(inputs: Inputs) -> Cost:
     (Cost(flop=0, traffic_bytes=96), Cost(flop=0, traffic_bytes=192))
     """
     return Cost(0, traffic(inputs.tensor(0), inputs.optional(1)))
-
-
-def of_probabilities(inputs: Inputs) -> Cost:
-    """`aten::bernoulli`, of the probability of each: read, and as much written.
-
-    >>> from profkit.costs import call
-    >>> of_probabilities(call((8, 3), None))
-    Cost(flop=0, traffic_bytes=192)
-    """
-    x = inputs.tensor(0)
-    return Cost(0, traffic(x, x))
 
 
 def of_any_size(_: Inputs) -> Cost:
@@ -39,7 +29,7 @@ def of_any_size(_: Inputs) -> Cost:
 _IN_PLACE = ("normal_", "uniform_", "bernoulli_", "random_", "exponential_", "log_normal_", "cauchy_", "geometric_")
 _FORMULAS: dict[str, Formula] = (
     dict.fromkeys(_IN_PLACE, in_place)
-    | {"bernoulli": of_probabilities}
+    | {"bernoulli": clone}  # the probability of each is read, and as much written
     | dict.fromkeys(("randperm", "arange", "linspace", "multinomial"), of_any_size)
 )
 

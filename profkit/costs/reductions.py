@@ -107,32 +107,23 @@ def extreme(inputs: Inputs) -> Cost:
     return reduction(1, indices=True)(inputs)
 
 
-def _places(inputs: Inputs) -> Cost:
-    """`aten::argmax`, `aten::argmin`, of (x, dimension, kept): 1 FLOP an element, the places are written.
+def told_of(dtype: str) -> Formula:
+    """The formula of `aten::argmax`, `aten::any` and the like, of (x, dimension, kept): what is written has a type.
+
+    1 FLOP an element of floating-point numbers, none of truth values.
 
     >>> from profkit.costs import call
-    >>> _places(call((8, 3), 1, False))
-    Cost(flop=24, traffic_bytes=160)
+    >>> told_of("int64")(call((8, 3), 1, False)), told_of("bool")(call((8, 3), dtype="bool"))
+    (Cost(flop=24, traffic_bytes=160), Cost(flop=0, traffic_bytes=25))
     """
-    x = inputs.tensor(0)
-    over = _dims(inputs, 1)
-    if isinstance(over, Untold):
-        return Cost(arithmetic(x, x.elements), None)
-    return Cost(arithmetic(x, x.elements), traffic(x, Tensor((reduced(x.shape, over),), "int64")))
 
+    def cost(inputs: Inputs) -> Cost:
+        x = inputs.tensor(0)
+        over = _dims(inputs, 1)
+        written = None if isinstance(over, Untold) else traffic(x, Tensor((reduced(x.shape, over),), dtype))
+        return Cost(arithmetic(x, x.elements), written)
 
-def _truths(inputs: Inputs) -> Cost:
-    """`aten::any`, `aten::all`: 1 FLOP an element of floating-point numbers, none of truth values.
-
-    >>> from profkit.costs import call
-    >>> _truths(call((8, 3), dtype="bool"))
-    Cost(flop=0, traffic_bytes=25)
-    """
-    x = inputs.tensor(0)
-    over = _dims(inputs, 1)
-    if isinstance(over, Untold):
-        return Cost(arithmetic(x, x.elements), None)
-    return Cost(arithmetic(x, x.elements), traffic(x, Tensor((reduced(x.shape, over),), "bool")))
+    return cost
 
 
 def _order(inputs: Inputs) -> tuple[int, int]:
@@ -201,7 +192,8 @@ def _running(count: int, *, results: int = 1) -> Formula:
 _FORMULAS: dict[str, Formula] = {
     "sum": _of_all_or_dims(1), "nansum": _of_all_or_dims(2), "mean": _of_all_or_dims(1, each=1),
     "prod": _of_all_or_dims(1), "max": extreme, "min": extreme, "amax": reduction(1), "amin": reduction(1),
-    "argmax": _places, "argmin": _places, "any": _truths, "all": _truths, "norm": norm, "linalg_vector_norm": norm,
+    "argmax": told_of("int64"), "argmin": told_of("int64"), "any": told_of("bool"), "all": told_of("bool"),
+    "norm": norm, "linalg_vector_norm": norm,
     "var": _spread(root=False), "std": _spread(root=True), "var_mean": _spread(root=False, mean=True),
     "std_mean": _spread(root=True, mean=True), "logsumexp": reduction(4, each=2), "cumsum": _running(1),
     "cumprod": _running(1), "cummax": _running(1, results=2), "cummin": _running(1, results=2),

@@ -106,17 +106,7 @@ def notes(found: Roofline) -> list[str]:
 
 
 def _table(found: Roofline, top: int, macs: bool) -> Table:
-    caption = f"time left by {', '.join(found.by)}" + ("" if found.device == "cpu" else ", on the device")
-    table = Table(
-        title=caption,
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        expand=True,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column(" ".join(found.by).replace("_", " "), overflow="fold", ratio=1)
+    table = _empty_table(found)
     for head in ("time", "left", "of roof", *(("FLOP", "MAC") if macs else ("FLOP/s", "FLOP/B"))):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("bound by", no_wrap=True)
@@ -130,6 +120,22 @@ def _table(found: Roofline, top: int, macs: bool) -> Table:
         table.add_row("(no roof)", format_ns(found.total.unknown_ns), "-", "-", "-", "-", "unknown", style="dim")
     table.add_section()
     table.add_row("all", *_cells(found.total, macs), style="bold")
+    return table
+
+
+def _empty_table(found: Roofline) -> Table:
+    """A table without rows: what is in it, and the column of the keys."""
+    caption = f"time left by {', '.join(found.by)}" + ("" if found.device == "cpu" else ", on the device")
+    table = Table(
+        title=caption,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        expand=True,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column(" ".join(found.by).replace("_", " "), overflow="fold", ratio=1)
     return table
 
 
@@ -235,17 +241,7 @@ def _more(pair: Pair) -> float:
 
 
 def _pair_table(a: Roofline, b: Roofline, top: int, macs: bool) -> Table:
-    caption = f"time left by {', '.join(a.by)}" + ("" if a.device == "cpu" else ", on the device")
-    table = Table(
-        title=caption,
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        expand=True,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column(" ".join(a.by).replace("_", " "), overflow="fold", ratio=1)
+    table = _empty_table(a)
     work = ("A FLOP", "B FLOP", "A MAC", "B MAC")
     for head in (*(work if macs else ("A time", "B time", "A left", "B left")), "A roof", "B roof"):
         table.add_column(head, justify="right", no_wrap=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Profkit, complaint
+from tests.small_networks import TWICE
 
 
 def test_without_a_name_it_lists_every_workload_in_eighty_columns(profkit: Profkit) -> None:
@@ -108,28 +109,10 @@ def test_costs_as_csv_have_a_row_an_operator(profkit: Profkit) -> None:
     assert updates["aten::sqrt"] == "8"
 
 
-NETWORK = """
-import torch
-from torch import nn
-
-print("a greeting of the module")
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.one = nn.Conv2d(3, 4, 3, padding=1)
-        self.two = nn.Linear(4, 5)
-
-    def forward(self, pixels):
-        return {"scores": self.two(torch.relu(self.one(pixels)).mean((2, 3))), "note": 1}
-"""
-
-
 @pytest.fixture
 def network(tmp_path: Path) -> str:
     (tmp_path / "nets").mkdir()
-    (tmp_path / "nets" / "small.py").write_text(NETWORK)
+    (tmp_path / "nets" / "small.py").write_text(TWICE)
     return "nets.small:Twice"
 
 

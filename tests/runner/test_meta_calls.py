@@ -14,22 +14,11 @@ from torch.utils.checkpoint import checkpoint
 
 from profkit.errors import ProfkitError, UsageError
 from profkit.runner.meta_calls import CallRecorder, Sizes, costed_module, parse_sizes
+from tests.small_networks import TWICE
 
-NETWORKS = """
-import torch
-from torch import nn
-
-print("a greeting of the module")
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.one = nn.Conv2d(3, 4, 3, padding=1)
-        self.two = nn.Linear(4, 5)
-
-    def forward(self, pixels):
-        return {"scores": self.two(torch.relu(self.one(pixels)).mean((2, 3))), "note": 1}
+NETWORKS = (
+    TWICE
+    + """
 
 
 class Undecided(nn.Module):
@@ -79,6 +68,7 @@ number = 3
 def number_of():
     return 3
 """
+)
 
 
 @pytest.fixture(autouse=True)

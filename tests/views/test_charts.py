@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from profkit.measures import Results
 from profkit.views.charts import charts, save_charts
 from tests.small_results import cell, report, results
+from tests.views.whole_charts import assert_whole
 
 
 def swept(epochs: int, mode: str = "train") -> Results:
@@ -99,13 +99,4 @@ def test_every_chart_is_saved_whole_in_every_format(tmp_path: Path, suffix: str)
     written = save_charts(found, tmp_path / "charts", said.append)
     assert {path.stem for path in written} == set(charts(found))
     for path in (path.with_suffix(f".{suffix}") for path in written):
-        data = path.read_bytes()
-        if suffix == "png":
-            with Image.open(path) as image:
-                assert image.width > 800
-        elif suffix == "svg":
-            assert data.startswith(b"<svg")
-            assert data.rstrip().endswith(b"</svg>")
-        else:
-            assert b"vegaEmbed" in data
-            assert b'src="http' not in data
+        assert_whole(path, 800)
