@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from profkit.errors import InputError
+from profkit.evidence import Evidence
 from profkit.machine import Machine
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Run:
         commit: git commit of the directory that the run was started in.
         recorded_at: UTC, ISO 8601.
         agreement: result of the comparison with the reference; None where it was not made.
+        evidence: what else was seen, to judge a comparison by.
     """
 
     tool: str
@@ -120,6 +122,7 @@ class Run:
     recorded_at: str | None = None
     agreement: Agreement | None = None
     directory: str | None = None
+    evidence: Evidence = field(default_factory=Evidence)
 
     @property
     def slowdown(self) -> float | None:
