@@ -65,6 +65,24 @@ class DisagreementError(ProfkitError):
     exit_code = 8
 
 
+class WarnedError(ProfkitError):
+    """An audit warns: the comparison may be unfair, or is by little."""
+
+    exit_code = 10
+
+
+class UnfairError(ProfkitError):
+    """An audit fails: the comparison says something wrong, or there is none."""
+
+    exit_code = 11
+
+
+class GateError(ProfkitError):
+    """The candidate is slower than the baseline by more than is allowed."""
+
+    exit_code = 12
+
+
 class InterruptedRunError(ProfkitError):
     """Stopped from outside; what was finished is kept, and the same command goes on."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ class Option:
     least: float = 1
 
 
+_BETWEEN_PAIRS = re.compile(r",(?=\w+=)")
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -36,7 +38,7 @@ def parse_options(texts: Sequence[str], flag: str = "--option", example: str = "
     """Read `name=value` pairs.
 
     Args:
-        texts: as given.
+        texts: as given, one pair each or several with commas.
         flag: that they were given with.
         example: of one.
 
@@ -44,10 +46,10 @@ def parse_options(texts: Sequence[str], flag: str = "--option", example: str = "
         UsageError: one is not of that form.
     """
     options = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
+    for pair in (pair for text in texts for pair in _BETWEEN_PAIRS.split(text)):
+        name, separator, value = pair.partition("=")
         if not separator or not name or not value:
-            raise UsageError(f"{flag} '{text}' is not name=value", f"for example {flag} {example}")
+            raise UsageError(f"{flag} '{pair}' is not name=value", f"for example {flag} {example}")
         options[name] = value
     return options
 

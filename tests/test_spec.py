@@ -147,7 +147,12 @@ def test_another_optimizer_keeps_the_rate_and_takes_its_own_defaults() -> None:
     assert network("mnist_cnn", {"lr": "0.5"}).hyperparameters == {"lr": 0.5, "momentum": 0.9, "weight_decay": 0}
 
 
-@pytest.mark.parametrize("text", ["filters1", "filters1=", "=3"])
+def test_options_stand_alone_or_several_with_commas() -> None:
+    assert parse_options(["stem=imagenet,extra_block=1"]) == {"stem": "imagenet", "extra_block": "1"}
+    assert parse_options(["stem=imagenet", "toggle=a,b"]) == {"stem": "imagenet", "toggle": "a,b"}
+
+
+@pytest.mark.parametrize("text", ["filters1", "filters1=", "=3", "lr=1,momentum="])
 def test_an_option_without_name_or_value_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not name=value"):
         parse_options([text])
