@@ -90,31 +90,43 @@ def _column(table: pa.Table, name: str) -> Ints:
     return table[name].fill_null(0).to_numpy()
 
 
-def _graph(recording: Recording) -> _Graph:
+def weighted_calls(recording: Recording) -> tuple[Ints, Ints, Floats, Ints]:
+    """The edges of a call graph, calls of a function by itself left out.
+
+    Returns:
+        Rows of caller and callee, the edge's share of the callee's inclusive cost (above 0; those of one callee sum to
+        1 at most), and calls, shape (edges,) each.
+    """
     if recording.calls is None:
         raise ValueError("the recording is no call graph")
+    rows = recording.records.num_rows
+    caller, callee = (_column(recording.calls, name).astype(np.int64) for name in ("caller_id", "callee_id"))
+    count, cost = _column(recording.calls, "count"), _column(recording.calls, "total_instructions")
+    other = caller != callee
+    caller, callee, count, cost = caller[other], callee[other], count[other], cost[other].astype(np.float64)
+    into = np.bincount(callee, cost, minlength=rows)
+    free = into[callee] == 0
+    cost[free] = np.maximum(count[free], 1)  # calls that cost nothing still say who called
+    # Where a call was not recorded, a function cost more than its calls: the rest has no known caller. In a cycle
+    # costs hold each other and tell nothing of the kind.
+    _, in_cycle = cycles(caller, callee, rows)
+    whole = np.where(in_cycle, 0, _column(recording.records, "total_instructions"))
+    into = np.maximum(np.bincount(callee, cost, minlength=rows), np.where(into > 0, whole, 0))
+    weight = cost / into[callee]
+    used = weight > 0
+    return caller[used], callee[used], weight[used], count[used]
+
+
+def _graph(recording: Recording) -> _Graph:
     records = recording.records
     rows = np.arange(records.num_rows)
     parent = records["parent_id"].fill_null(-1).to_numpy().astype(np.int64)
     operator = symbols.operators(records["symbol"].combine_chunks())
     code = operator.indices.fill_null(-1).to_numpy().astype(np.int64)
-    caller, callee = (_column(recording.calls, name).astype(np.int64) for name in ("caller_id", "callee_id"))
-    count, cost = _column(recording.calls, "count"), _column(recording.calls, "total_instructions")
-    other = caller != callee
-    caller, callee, count, cost = caller[other], callee[other], count[other], cost[other].astype(np.float64)
-    into = np.bincount(callee, cost, minlength=len(rows))
-    free = into[callee] == 0
-    cost[free] = np.maximum(count[free], 1)  # calls that cost nothing still say who called
-    # Where a call was not recorded, a function cost more than its calls: the rest has no known caller. In a cycle
-    # costs hold each other and tell nothing of the kind.
-    _, in_cycle = cycles(caller, callee, len(rows))
-    whole = np.where(in_cycle, 0, _column(records, "total_instructions"))
-    into = np.maximum(np.bincount(callee, cost, minlength=len(rows)), np.where(into > 0, whole, 0))
-    weight = cost / into[callee]
-    used = weight > 0
+    caller, callee, weight, count = weighted_calls(recording)
     return _Graph(
         np.where(parent >= 0, parent, rows), np.where(parent >= 0, -1, code), operator.dictionary,
-        caller[used], callee[used], weight[used], count[used],
+        caller, callee, weight, count,
     )  # fmt: skip
 
 

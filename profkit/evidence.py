@@ -119,6 +119,7 @@ class Binary:
         debug_info: whether there is any.
         flags: as far as the file keeps them.
         told_by: what in the file says so.
+        optimised: whether the compiler optimised, also where the level is not told; None where that is not either.
     """
 
     compiler: str = ""
@@ -127,6 +128,7 @@ class Binary:
     debug_info: bool = False
     flags: str = ""
     told_by: tuple[str, ...] = ()
+    optimised: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,10 @@ class Trace:
         kernels_without_launch: kernels whose launch is not in the trace.
         synchronisations: calls on the host that wait for a device.
         broken: events lost, cut off or repaired.
-        other_tools: share of the cost in other tools, by their names.
+        other_tools: share of the cost in other tools, by their names: 0 for one that is there and costs nothing itself.
+        steps_ns: from the begin of the first step to the end of the last one, by the trace's clock.
+        outlived_ns: from there to the end of the last kernel that a step launched, 0 where that is before: what a timer
+            around all steps misses without synchronisation.
     """
 
     covered: float | None = None
@@ -166,6 +171,8 @@ class Trace:
     synchronisations: int | None = None
     broken: int | None = None
     other_tools: dict[str, float] = field(default_factory=dict)
+    steps_ns: int | None = None
+    outlived_ns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from profkit.layers import place
 from profkit.profile import Profile, Recording, is_profile, read_profile
 from profkit.registry import discover
 from profkit.run import RUN_FILE, Run, decode
+from profkit.trace_facts import with_trace
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _read(path: Path) -> Read:
     if is_profile(read_head(path)):
         return Read(path, read_profile(path))
     read = _placed(_of_artefact(path))
-    return Read(path, aggregate(read), {name: total for one in read for name, total in one.tool_totals.items()})
+    return Read(path, _profile(read), {name: total for one in read for name, total in one.tool_totals.items()})
 
 
 def load(path: Path) -> Profile:
@@ -82,7 +83,7 @@ def load(path: Path) -> Profile:
     """
     if is_profile(read_head(path)):
         return read_profile(path)
-    return aggregate(_placed(_of_artefact(path)))
+    return _profile(_placed(_of_artefact(path)))
 
 
 def load_run(directory: Path) -> Profile:
@@ -91,7 +92,11 @@ def load_run(directory: Path) -> Profile:
     Raises:
         InputError: `run.json` or an artefact cannot be read.
     """
-    return aggregate(_placed(_of_run(directory)))
+    return _profile(_placed(_of_run(directory)))
+
+
+def _profile(read: Sequence[Recording]) -> Profile:
+    return with_trace(aggregate(read), read)
 
 
 def recordings(path: Path) -> list[Recording]:

@@ -35,6 +35,8 @@ class Recording:
         calls: edges of the `calls` schema; None where `parent_id` holds the hierarchy.
         tool_totals: the tool's own totals by its own event names (`Ir`, `Dr`, ...), to be compared with.
         notes: what was repaired, left out or not understood, one sentence each.
+        broken: events of the file that were lost, cut off or repaired.
+        launches_without_kernel: launches on the host of kernels that the file does not have.
     """
 
     run: Run
@@ -42,6 +44,8 @@ class Recording:
     calls: pa.Table | None = None
     tool_totals: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    broken: int = 0
+    launches_without_kernel: int = 0
 
     def __post_init__(self) -> None:
         schema.check(schema.RECORDS, self.records)

@@ -76,6 +76,11 @@ class TraceReader(Generic[E]):
             notes.append("the file ends before its list of events does; the complete events were kept")
         return (*self._notes, *notes)
 
+    @property
+    def broken(self) -> int:
+        """How many events, or other parts of the file, were repaired, lost or cut off so far."""
+        return self._repaired.total() + self._lost + self._truncated + len(self._notes)
+
     def __iter__(self) -> Iterator[Sequence[E]]:
         """Yield the events in the order of the file.
 

@@ -17,6 +17,10 @@ from profkit.columns import NONE, Flags, Ints, from_codes, from_integers, intege
 _KIND_NAMES = ("operator", "scope", "python", "runtime", "kernel", "kernel")
 _OPERATOR_NAME = re.compile(r"aten::\w")
 _SCOPE_NAME = re.compile(r"ProfilerStep[#*]|Optimizer\.(?:step|zero_grad)#|enumerate\(DataLoader\)|phase/|layer/")
+LAUNCHING = re.compile(
+    r"(?:cuda|hip|cu)(?:Ext|Module)*(?:Launch(?:Cooperative)?Kernel|GraphLaunch)|urEnqueueKernelLaunch"
+)
+"""Calls of a device's runtime that launch kernels; one launch of a graph may launch many."""
 _PYTHON_NAME = re.compile(r"(?P<file>[^<>]*)\((?P<line>\d+)\): .*", re.DOTALL)
 
 
@@ -49,20 +53,31 @@ class _Rows:
     hosts: int
 
 
-def records(columns: EventColumns, language: str | None) -> tuple[pa.Table, list[str]]:
+@dataclass(frozen=True)
+class Records:
+    """What is made of a trace.
+
+    Attributes:
+        table: host threads first, each in the order of start, every caller before its callees, then the devices.
+        notes: on what had to be cut or left out.
+        launches_without_kernel: calls on the host that launched kernels of which the trace has none.
+    """
+
+    table: pa.Table
+    notes: list[str]
+    launches_without_kernel: int
+
+
+def records(columns: EventColumns, language: str | None) -> Records:
     """Make the records of a trace.
 
     Args:
         columns: its events; the columns are taken out of it.
         language: python, c++ or None.
-
-    Returns:
-        The records: host threads first, each in the order of start, every caller before its callees, then the
-        devices; and notes on what had to be cut or left out.
     """
     names = list(columns.names)
     rows = _ordered(columns, names)
-    table, notes = _hierarchy(columns, rows, names, language)
+    table, notes, fruitless = _hierarchy(columns, rows, names, language)
     table |= _threads(rows.thread, list(columns.threads))
     for column in ("sequence", "forward_thread"):
         table[column] = from_integers(columns.take(column)[rows.order].astype(np.int32, copy=False))
@@ -72,7 +87,7 @@ def records(columns: EventColumns, language: str | None) -> tuple[pa.Table, list
     inputs[rows.hosts :] = np.where(launcher >= 0, inputs[launcher], NONE)
     table |= input_columns(inputs, list(columns.inputs))
     table["count"] = repeated(integers(np.ones(1, np.int64)), columns.rows)
-    return schema.table_from(schema.RECORDS, table, columns.rows), notes
+    return Records(schema.table_from(schema.RECORDS, table, columns.rows), notes, fruitless)
 
 
 def _ordered(columns: EventColumns, names: list[str]) -> _Rows:
@@ -90,8 +105,8 @@ def _ordered(columns: EventColumns, names: list[str]) -> _Rows:
 
 def _hierarchy(
     columns: EventColumns, rows: _Rows, names: list[str], language: str | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Parents, launchers, costs, names and categories, and notes on what had to be cut or left out."""
+) -> tuple[dict[str, Any], list[str], int]:
+    """Parents, launchers, costs, names and categories, notes on what had to be cut, and launches without a kernel."""
     count, hosts = len(rows.kind), rows.hosts
     nesting = calltree.nest(rows.thread[:hosts], rows.start[:hosts], rows.end[:hosts], rows.kind[:hosts] == PYTHON)
     notes = []
@@ -100,7 +115,7 @@ def _hierarchy(
     rows.end[:hosts] = nesting.end
     host = _Host(rows.kind[:hosts], nesting.parent, rows.start[:hosts], rows.end[:hosts])
     del nesting
-    launcher, launches = _launchers(columns, rows, host)
+    launcher, launches, fruitless = _launchers(columns, rows, host, _flags(names, LAUNCHING))
     lost = int(np.count_nonzero(launcher < 0))
     if lost:
         notes.append(f"{lost} of {count - hosts} device rows have no launching record in the trace")
@@ -119,7 +134,7 @@ def _hierarchy(
     category = operators.categories(rows.kind, _KIND_NAMES, rows.name, names, dispatching, language)
     table["category"] = from_codes(category, schema.CATEGORIES)
     operator = np.concatenate((host.operator, _launching_operator(launcher, host)))
-    return table | _named(operator, rows.name, names, rows.kind), [*notes, *more]
+    return table | _named(operator, rows.name, names, rows.kind), [*notes, *more], fruitless
 
 
 def _devices_last(thread: Ints, on_device: Flags) -> Ints:
@@ -133,24 +148,26 @@ def _flags(names: list[str], pattern: re.Pattern[str]) -> Flags:
     return np.array([pattern.match(name) is not None for name in names], bool)
 
 
-def _launchers(columns: EventColumns, rows: _Rows, host: _Host) -> tuple[Ints, Ints]:
+def _launchers(columns: EventColumns, rows: _Rows, host: _Host, launching: Flags) -> tuple[Ints, Ints, int]:
     """Find who launched each device row: the runtime call by correlation, and the operator around it.
 
     Returns:
         Launching record of each device row or -1, shape (device rows,): the innermost operator, else the runtime call;
-        and the host rows that launched something.
+        the host rows that launched something; and how many calls of the names that are `launching` have no device row.
     """
     hosts, kernels = rows.hosts, len(rows.kind) - rows.hosts
     correlation, in_file = columns.take("correlation"), columns.take("correlation_row")
     external = columns.take("external")
     if not kernels:
-        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+        none = np.zeros(0, np.int32)
+        return none, none, int(np.count_nonzero(launching[rows.name]))
     place = np.empty(len(rows.order), np.int32)
     place[rows.order] = np.arange(len(place), dtype=np.int32)
     row, external = place[in_file], external[rows.order]
     known = correlation > 0
     correlation, row = correlation[known], row[known]
     calls, launched = row < hosts, row >= hosts
+    fruitless = launching[rows.name[row[calls]]] & ~np.isin(correlation[calls], correlation[launched])
     call = np.full(kernels, NONE, np.int32)
     call[row[launched] - hosts] = _match(correlation[launched], correlation[calls], row[calls])
     # Where the external id is the correlation again (before torch 2.0), it names no operator.
@@ -163,7 +180,7 @@ def _launchers(columns: EventColumns, rows: _Rows, host: _Host) -> tuple[Ints, I
         call[named] = _match(external[hosts:][named], external[:hosts][owners], owners)
     launches = np.unique(call[call >= 0])
     operator = np.where(call >= 0, host.operator[call], NONE)
-    return np.where(operator >= 0, operator, call).astype(np.int32), launches
+    return np.where(operator >= 0, operator, call).astype(np.int32), launches, int(np.count_nonzero(fruitless))
 
 
 def _match(keys: Ints, known: Ints, rows: Ints) -> Ints:

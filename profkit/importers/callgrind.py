@@ -124,6 +124,7 @@ def load(path: Path) -> Recording:
         calls=_calls(graph),
         tool_totals=totals,
         notes=tuple(_notes(graph.events, reader)),
+        broken=reader.lost_calls + reader.strange[0],
     )
 
 

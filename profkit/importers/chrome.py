@@ -90,7 +90,9 @@ def load(path: Path) -> Recording:
         notes.append(f"{overlaps} of {table.num_rows} events overlapped another one in part and were cut")
     notes += stacks.notes_on(table, list(columns.frames))
     run = Run(tool=_PY_SPY if columns.by_py_spy else "chrome", artefacts=(path.name,))
-    return Recording(run, table, tool_totals={"ns": whole}, notes=tuple(notes))
+    return Recording(
+        run, table, tool_totals={"ns": whole}, notes=tuple(notes), broken=reader.broken + columns.broken + rows.broken
+    )
 
 
 def _records(rows: _Rows, columns: _Columns) -> tuple[pa.Table, int]:
@@ -156,6 +158,11 @@ class _Columns:
         if self.by_py_spy:
             notes.append("py-spy's chrometrace gives idle time to the last stack before it: trust raw or speedscope")
         return notes
+
+    @property
+    def broken(self) -> int:
+        """Events that lack a time or a duration."""
+        return self._timeless + self._without_duration
 
     def thread_names(self) -> list[str]:
         """A distinct name for each thread, by the trace's own names where it has any."""
@@ -232,8 +239,9 @@ def _text(identity: bytes) -> str:
 class _Rows:
     """Intervals in the order in which they begin in the file: frame, thread, start and end [ns]."""
 
-    def __init__(self, frame: Ints, thread: Ints, start: Ints, end: Ints, notes: Sequence[str]) -> None:
-        self.frame, self.thread, self.start, self.end, self.notes = frame, thread, start, end, notes
+    def __init__(self, frame: Ints, thread: Ints, start: Ints, end: Ints, matcher: _Matcher) -> None:
+        self.frame, self.thread, self.start, self.end = frame, thread, start, end
+        self.notes, self.broken = matcher.notes(), matcher.broken
 
 
 def _rows(columns: _Columns) -> _Rows:
@@ -250,7 +258,7 @@ def _rows(columns: _Columns) -> _Rows:
     for row, moment in matcher.ends.items():
         end[row] = moment
     kept = np.flatnonzero(sort != _END)
-    return _Rows(frame[kept], thread[kept], at[kept], end[kept], matcher.notes())
+    return _Rows(frame[kept], thread[kept], at[kept], end[kept], matcher)
 
 
 class _Matcher:
@@ -292,6 +300,11 @@ class _Matcher:
         for row, _ in self._open:
             self.ends[row] = moment
         self._open.clear()
+
+    @property
+    def broken(self) -> int:
+        """Events without their other half."""
+        return self._without_begin + self._without_end
 
     def notes(self) -> list[str]:
         """What did not match, one sentence each."""

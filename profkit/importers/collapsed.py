@@ -14,7 +14,7 @@ from profkit.importers import Importer
 from profkit.profile import Recording
 from profkit.run import Run
 
-_LINE = re.compile(r"(?P<stack>.*\S)[ \t]+(?P<count>\d+)\s*", re.DOTALL)
+_LINE = re.compile(r"(?P<stack>(?:.*\S)?)[ \t]+(?P<count>\d+)\s*", re.DOTALL)
 _PROCESS = re.compile(r'process (?P<pid>\d+):"', re.DOTALL)
 _THREAD = re.compile(r"thread \((?P<thread>[^()]*)\)(?:: (?P<name>.*))?", re.DOTALL)
 _LIKE_A_FRAME = re.compile(r'.+ \(.+\)|thread \(.*|process \d+:".*', re.DOTALL)
@@ -57,7 +57,9 @@ def load(path: Path) -> Recording:
     if reader.without_stack:
         notes.append(f"{reader.without_stack} of {reader.total} samples were taken outside of every frame")
     run = Run(tool="py-spy" if reader.by_py_spy else "collapsed", artefacts=(path.name,))
-    return Recording(run, table, tool_totals={"samples": reader.total}, notes=tuple(notes))
+    # py-spy ends every line; others may leave the end of the last one out.
+    broken = int(reader.by_py_spy and bool(lines[-1].strip()))
+    return Recording(run, table, tool_totals={"samples": reader.total}, notes=tuple(notes), broken=broken)
 
 
 def _records(lines: list[str], source: str) -> Iterator[tuple[int, str, int]]:

@@ -55,8 +55,15 @@ def load(path: Path) -> Recording:
     language = _language(reader, columns)
     run = _run(path, reader.metadata, columns, language)
     notes = [*reader.notes, *_notes_on_rows(columns)]
-    table, more = records(columns, language)
-    return Recording(run, table, notes=(*notes, *more))
+    broken = reader.broken + columns.incomplete
+    made = records(columns, language)
+    return Recording(
+        run,
+        made.table,
+        notes=(*notes, *made.notes),
+        broken=broken,
+        launches_without_kernel=made.launches_without_kernel,
+    )
 
 
 def _check(columns: EventColumns, path: Path) -> None:

@@ -104,7 +104,8 @@ def load(path: Path) -> Recording:
     totals = {"samples": events[name].samples}
     if events[name].weighted:
         totals[name] = events[name].weight
-    return Recording(Run(tool="perf", artefacts=(path.name,)), table, tool_totals=totals, notes=tuple(notes))
+    run = Run(tool="perf", artefacts=(path.name,))
+    return Recording(run, table, tool_totals=totals, notes=tuple(notes), broken=events[name].lost)
 
 
 def _samples(lines: Iterable[str], source: str) -> Iterator[_Sample]:
