@@ -62,7 +62,7 @@ def sandwich(browser: Chrome) -> list[tuple[str, float, float]]:
     found = []
     for row in rows:
         cells = [cell.text for cell in row.find_elements(By.TAG_NAME, "td")]
-        if len(cells) == 3:
+        if len(cells) == 3 and all(cells):  # the menu of several profiles is a table too, and hidden
             found.append((cells[2], number(cells[0]), number(cells[1])))
     return found
 
