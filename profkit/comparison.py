@@ -7,17 +7,16 @@ profiles of different units are compared by the shares of their own wholes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from profkit.profile import Profile
+from profkit.resampling import Values, detectable_difference, difference, effect_size
 from profkit.run import Run
 from profkit.summary import Key, Summary, is_host, summarise
 
 Pair = tuple[tuple[Key, ...], tuple[Key, ...]]
-Values = np.ndarray[Any, np.dtype[np.float64]]
 
 CONFIDENCE = 0.95
 SHARES = "share"
@@ -37,6 +36,10 @@ class Row:
         low: lower end of the 95 % interval of candidate - baseline; None where there is none.
         high: its upper end.
         keys: what the row is the sum over, in the baseline and in the candidate.
+        effect_size: Cliff's delta of the candidate's steps against the baseline's, from -1 (each costs less) to 1;
+            None where there is no interval.
+        detectable: smallest true difference that measurements with this spread find in four of five cases; None
+            where there is no interval.
     """
 
     key: Key
@@ -47,6 +50,8 @@ class Row:
     low: float | None = None
     high: float | None = None
     keys: Pair = ((), ())
+    effect_size: float | None = None
+    detectable: float | None = None
 
     @property
     def delta(self) -> float:
@@ -79,6 +84,8 @@ class Diff:
         device: `cpu`, or `device` for what ran beside it at the same time.
         total: the whole.
         rows: largest difference first.
+        processes: that the steps of each side are from; where both have several, intervals are of processes and steps
+            (`resampling`), else of steps alone (Welch): what another process would give they cannot tell.
     """
 
     baseline: Run
@@ -90,6 +97,7 @@ class Diff:
     device: str
     total: Row
     rows: tuple[Row, ...]
+    processes: tuple[int, int] = (1, 1)
 
 
 def diff(baseline: Profile, candidate: Profile, by: Sequence[str] = FINEST, device: str = "cpu") -> Diff:
@@ -105,16 +113,15 @@ def diff(baseline: Profile, candidate: Profile, by: Sequence[str] = FINEST, devi
     unit = baseline.unit if baseline.unit == candidate.unit else SHARES
     per_step = bool(baseline.run.steps and candidate.run.steps)
     sides = [
-        _Side.of(summarise(profile, by, is_host(profile) == (device == "cpu")), per_step, unit)
+        _Side.of(profile, summarise(profile, by, is_host(profile) == (device == "cpu")), per_step, unit)
         for profile in (baseline, candidate)
     ]
     pairs: list[Pair] = [((key,), (key,)) for key in dict.fromkeys((*sides[0].index, *sides[1].index))]
     if tuple(by) == FINEST:
         pairs = _match_decompositions(pairs, sides[0], sides[1])
     exact = unit == "instructions"
-    rows = [_row(left, right, sides[0], sides[1], exact) for left, right in pairs]
     everything = tuple(sides[0].index), tuple(sides[1].index)
-    total = _row(*everything, sides[0], sides[1], exact, key=())
+    total, *rows = _rows([everything, *pairs], sides[0], sides[1], exact)
     return Diff(
         baseline=baseline.run,
         candidate=candidate.run,
@@ -123,8 +130,9 @@ def diff(baseline: Profile, candidate: Profile, by: Sequence[str] = FINEST, devi
         exact=exact,
         per_step=per_step,
         device=device,
-        total=total,
+        total=replace(total, key=()),
         rows=tuple(sorted(rows, key=lambda row: -abs(row.delta))),
+        processes=(sides[0].processes, sides[1].processes),
     )
 
 
@@ -136,21 +144,30 @@ class _Side:
         index: row of each key.
         samples: costs of each key, (keys, steps), or (keys, 1) where there are no steps to tell apart.
         whole: sum over all keys, of which shares are taken.
+        processes: that the samples are from, equally many of each.
     """
 
     index: dict[Key, int]
     samples: Values
     whole: float
+    processes: int
 
     @staticmethod
-    def of(summary: Summary, per_step: bool, unit: str) -> _Side:
+    def of(profile: Profile, summary: Summary, per_step: bool, unit: str) -> _Side:
         """Costs in `unit` from the sums of a profile."""
         whole_cost = summary.self_cost.astype(float)[:, None]
         samples = summary.per_step.astype(float) if per_step and summary.per_step is not None else whole_cost
         whole = float(samples.mean(axis=1).sum())
         if unit == SHARES and whole:
             samples = samples / whole
-        return _Side({key: row for row, key in enumerate(summary.keys)}, samples, 1.0 if unit == SHARES else whole)
+        processes = profile.run.repeats or 1
+        return _Side(
+            index={key: row for row, key in enumerate(summary.keys)},
+            samples=samples,
+            whole=1.0 if unit == SHARES else whole,
+            # Steps that are not equally many of each process cannot be told apart by their process.
+            processes=processes if samples.shape[1] >= processes and samples.shape[1] % processes == 0 else 1,
+        )
 
     def cost(self, keys: Sequence[Key]) -> Values | None:
         """Samples of the sum of some keys, (steps,); None where this side has none of them."""
@@ -158,19 +175,63 @@ class _Side:
         return self.samples[rows].sum(axis=0) if rows else None
 
 
-def _row(
-    left: Sequence[Key], right: Sequence[Key], baseline: _Side, candidate: _Side, exact: bool, key: Key | None = None
-) -> Row:
-    """Align the sum of the baseline's keys `left` with the sum of the candidate's keys `right`."""
-    before, after = baseline.cost(left), candidate.cost(right)
-    low, high = (None, None) if exact or before is None or after is None else interval(before, after)
-    costs = [None if samples is None else float(samples.mean()) for samples in (before, after)]
-    shares = [
-        (cost or 0.0) / side.whole if side.whole else 0.0
-        for cost, side in zip(costs, (baseline, candidate), strict=True)
+def _rows(pairs: Sequence[Pair], baseline: _Side, candidate: _Side, exact: bool) -> list[Row]:
+    """Align the sum of some of the baseline's keys with the sum of some of the candidate's, pair by pair."""
+    costs = [(baseline.cost(left), candidate.cost(right)) for left, right in pairs]
+    spreads = iter(
+        [] if exact else _spreads([(a, b) for a, b in costs if a is not None and b is not None], baseline, candidate)
+    )
+    rows = []
+    for (left, right), (before, after) in zip(pairs, costs, strict=True):
+        means = [None if samples is None else float(samples.mean()) for samples in (before, after)]
+        shares = [
+            (cost or 0.0) / side.whole if side.whole else 0.0
+            for cost, side in zip(means, (baseline, candidate), strict=True)
+        ]
+        spread = _NO_SPREAD if before is None or after is None else next(spreads, _NO_SPREAD)
+        rows.append(
+            Row(
+                key=_joined(left, right) if left and right else (),
+                baseline=means[0],
+                candidate=means[1],
+                baseline_share=shares[0],
+                candidate_share=shares[1],
+                keys=(tuple(left), tuple(right)),
+                **asdict(spread),
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """How sure the difference of one row is; the same as in `Row`."""
+
+    low: float | None = None
+    high: float | None = None
+    effect_size: float | None = None
+    detectable: float | None = None
+
+
+_NO_SPREAD = _Spread()
+
+
+def _spreads(costs: Sequence[tuple[Values, Values]], baseline: _Side, candidate: _Side) -> list[_Spread]:
+    """How sure the difference of each row is that both sides have."""
+    processes = baseline.processes, candidate.processes
+    if not costs or min(side.samples.shape[1] for side in (baseline, candidate)) < 2:
+        return [_NO_SPREAD] * len(costs)
+    sides = np.stack([before for before, _ in costs]), np.stack([after for _, after in costs])
+    if min(processes) > 1:
+        ends = list(zip(*(end.tolist() for end in difference(*sides, processes)), strict=True))
+    else:
+        processes = 1, 1
+        ends = [interval(before, after) for before, after in costs]
+    detectable = detectable_difference(*sides, processes).tolist()
+    return [
+        _Spread(low, high, effect_size(before, after), smallest)
+        for (before, after), (low, high), smallest in zip(costs, ends, detectable, strict=True)
     ]
-    label = _joined(left, right) if key is None else key
-    return Row(label, costs[0], costs[1], shares[0], shares[1], low, high, (tuple(left), tuple(right)))
 
 
 def interval(baseline: Values, candidate: Values) -> tuple[float | None, float | None]:

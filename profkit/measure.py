@@ -1,23 +1,26 @@
 """Record: workload x implementation x recorder -> a run directory with the artefact, `run.json` and the profile.
 
-The same program runs first without the tool, so that every recording knows its tool's slowdown.
+The same program runs without the tool before each run under it, so that every recording knows its tool's slowdown; the
+first of those runs leaves what it takes to judge a comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from profkit.agree import agreement_of
 from profkit.bundle import Bundle
 from profkit.companion import Attaching
-from profkit.errors import UsageError
+from profkit.errors import ProgramError, UsageError
 from profkit.implementations import Implementation
 from profkit.machine import this_machine
 from profkit.native import Say, build
+from profkit.observe_run import Observed, evidence_of, observe
 from profkit.options import Options
 from profkit.prepare import Task, prepare
 from profkit.profile import Profile
@@ -98,18 +101,26 @@ def record(request: Request, runs: Path, say: Say) -> tuple[Profile, Path]:
     )
     parts = (request.task.workload.name, request.implementation.name, request.recorder.name)
     with run_directory(runs, parts) as (directory, final):
-        without = _run(request, command, bundle, "without the tool", say, untooled=True)
-        under = [_under_tool(request, command, bundle, directory, repeat, say) for repeat in range(request.repeats)]
+        run, artefacts = _measured(_Job(request, command, bundle, say), directory)
         run = replace(
-            _provenance(request, bundle, without, [recorded.report for recorded in under]),
+            run,
             command=portable([*command, "--bundle", str(bundle.path), *course.flags()]),
             sampling_period_ns=period_ns(request.recorder, settings),
             agreement=agreement,
         )
-        run.settings.update(under[0].settings)
         say("reading the artefact")
-        profile = finish(directory, run, [recorded.artefact for recorded in under])
+        profile = finish(directory, run, artefacts)
     return profile, final
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every run of one recording needs: what was asked for, what to start, the work, and who is told."""
+
+    request: Request
+    command: list[str]
+    bundle: Bundle
+    say: Say
 
 
 @dataclass(frozen=True)
@@ -121,16 +132,75 @@ class _Recorded:
     settings: dict[str, str]
 
 
-def _under_tool(
-    request: Request, command: list[str], bundle: Bundle, directory: Path, repeat: int, say: Say
-) -> _Recorded:
+def _measured(job: _Job, directory: Path) -> tuple[Run, list[Path]]:
+    """Run the program without and under the tool, in turns, so that both see the machine at the same times.
+
+    Returns:
+        What is known of it, and the artefacts.
+    """
+    report, observed = _observed(job)
+    without, under = [report], [_under_tool(job, directory, 0)]
+    for repeat in range(1, job.request.repeats):
+        without.append(_without_tool(job, repeat))
+        under.append(_under_tool(job, directory, repeat))
+    run = _provenance(job.request, job.bundle, without, [recorded.report for recorded in under])
+    run.settings.update(under[0].settings)
+    evidence = evidence_of(job.request.task, observed, without, _flushed_step_ns(job, observed))
+    return replace(run, evidence=evidence), [recorded.artefact for recorded in under]
+
+
+def _under_tool(job: _Job, directory: Path, repeat: int) -> _Recorded:
     """Run the program under the tool."""
+    request = job.request
     recorder, settings = request.recorder, request.recorder.settings(request.settings)
     artefact = directory / artefact_name(recorder, settings, repeat, request.repeats)
-    title = f"under {recorder.name}" + (f" {repeat + 1}/{request.repeats}" if request.repeats > 1 else "")
-    wrapped = [*recorder.wrap(command, artefact, settings), *_flags(recorder, artefact), *_extension(request, say)]
-    report = _run(request, wrapped, bundle, title, say, attached=attaching(recorder, settings, artefact))
+    title = f"under {recorder.name}{_numbered(request, repeat)}"
+    extension = _extension(request, job.say)
+    wrapped = [*recorder.wrap(job.command, artefact, settings), *_flags(recorder, artefact), *extension]
+    attached = attaching(recorder, settings, artefact)
+    report = _run(replace(job, command=wrapped), request.course, title, attached=attached)
     return _Recorded(report, artefact, settle(recorder, settings, artefact))
+
+
+def _without_tool(job: _Job, repeat: int, *, more: Sequence[str] = ()) -> dict[str, Any]:
+    """Run the program without the tool, for more steps where the tool has few; returns its report."""
+    course = _longer(job.request)
+    return _run(job, course, f"without the tool{_numbered(job.request, repeat)}", more=more)
+
+
+def _observed(job: _Job) -> tuple[dict[str, Any], Observed]:
+    """Run the program without the tool and look at what it leaves."""
+    request = job.request
+    with TemporaryDirectory(prefix="profkit-evidence-") as folder:
+        report = _without_tool(job, 0, more=("--evidence", folder))
+        job.say("looking at weights and inputs")
+        return report, observe(Path(folder), job.bundle, request.course.mode, synthetic=request.task.data is None)
+
+
+def _flushed_step_ns(job: _Job, observed: Observed) -> list[int]:
+    """Steps with subnormal numbers taken as zero, where there are any on the host; else empty."""
+    found, course = observed.subnormals, job.request.course
+    share = max(found.weights, found.state or 0.0, found.activations or 0.0)
+    if not share or course.flush_denormals or course.device != "cpu":
+        return []
+    job.say(f"{share:.2%} of the numbers are subnormal, most in {found.worst}: once more without them")
+    try:
+        report = _run(job, replace(_longer(job.request), flush_denormals=True), "flushing subnormal numbers")
+    except ProgramError as error:
+        job.say(f"cannot flush subnormal numbers: {error}")
+        return []
+    times: list[int] = report["step_ns"]
+    return times
+
+
+def _longer(request: Request) -> Course:
+    """The course with enough steps to time a run without the tool by."""
+    steps = max(request.course.steps or 0, min(UNTOOLED_STEPS, _affordable(request.task)))
+    return replace(request.course, steps=steps)
+
+
+def _numbered(request: Request, repeat: int) -> str:
+    return f" {repeat + 1}/{request.repeats}" if request.repeats > 1 else ""
 
 
 def default_course(recorder: Recorder, task: Task, course: Course) -> Course:
@@ -179,39 +249,39 @@ def _extension(request: Request, say: Say) -> list[str]:
 
 
 def _run(
-    request: Request,
-    command: list[str],
-    bundle: Bundle,
-    title: str,
-    say: Say,
-    *,
-    untooled: bool = False,
-    attached: Attaching | None = None,
+    job: _Job, course: Course, title: str, *, attached: Attaching | None = None, more: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Run the program once and return its report."""
-    course = request.course
-    if untooled:
-        course = replace(course, steps=max(course.steps or 0, min(UNTOOLED_STEPS, _affordable(request.task))))
-    environment = {**request.recorder.environment, **request.environment}
+    request, say = job.request, job.say
     title = f"running {request.implementation.name} {title}"
     say(title)
     return run_program(
-        command,
-        bundle,
+        job.command,
+        job.bundle,
         course,
         lambda line: say(f"{title}: {line or 'starting'}"),
-        environment=environment,
+        environment={**request.recorder.environment, **request.environment},
+        more=more,
         attaching=attached,
         limit_s=limit_s(request.recorder, request.recorder.settings(request.settings), request.limit_s),
     )
 
 
-def _environment(request: Request) -> dict[str, str]:
-    """Variables that may change what the program does or how fast."""
-    return {**ENVIRONMENT, **request.environment}
+def _chosen(request: Request) -> dict[str, str]:
+    """What else may change what the program does or how fast: variables, and where its work comes from."""
+    task = request.task
+    return {
+        **ENVIRONMENT,
+        **request.environment,
+        "data": "synthetic" if task.data is None else "files",
+        "subset": "all" if task.subset is None else str(task.subset),
+        "weights": "drawn" if task.weights is None else task.weights.name,
+    }
 
 
-def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], reports: list[dict[str, Any]]) -> Run:
+def _provenance(
+    request: Request, bundle: Bundle, without: Sequence[dict[str, Any]], reports: Sequence[dict[str, Any]]
+) -> Run:
     """Everything that is known of the run but the artefacts and the agreement."""
     said = reports[0]
     version = tool_version(request.recorder) or said["versions"].get("torch")
@@ -226,14 +296,14 @@ def _provenance(request: Request, bundle: Bundle, without: dict[str, Any], repor
         threads=said["threads"],
         affinity=tuple(said["affinity"]) if said["affinity"] else None,
         build=said["build"],
-        settings={**said["settings"], **_environment(request)},
+        settings={**said["settings"], **_chosen(request)},
         batch_size=request.task.batch_size,
         warmup=request.course.warmup,
         steps=(request.course.steps or 0) * request.repeats,
         repeats=request.repeats,
         seed=request.task.seed,
         bundle_sha256=bundle.sha256,
-        step_ns=tuple(without["step_ns"]),
+        step_ns=tuple(time for report in without for time in report["step_ns"]),
         tool_step_ns=tuple(time for report in reports for time in report["step_ns"]),
         commit=commit(),
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -24,12 +24,17 @@ from profkit.cache import cache_directory
 from profkit.errors import BuildError, InputError, MissingToolError, WriteError
 from profkit.libtorch_of import LibTorch
 from profkit.process import run_quietly
+from profkit.registry import unknown
 
 Say = Callable[[str], None]
 """Tells the user what is going on, one short line."""
 
 PROGRAM, EXTENSION, PRELOAD = "profkit_run", "profkit_callgrind.abi3.so", "libprofkit_preload.so"
 MACHINE = "profkit_machine"
+
+RELEASE = "release"
+BUILD_TYPES = {RELEASE: "Release", "debug": "Debug"}
+"""What CMake calls each variant of the C++ side, by the names of its presets; the first is what is timed."""
 
 _REGION_MARK = b"profkit-region-v1"
 """Bytes that every program has in it that uses `profkit/profkit.h`."""
@@ -59,28 +64,36 @@ cmake_prefix_path = str(sources())
 """What `find_package(profkit)` of a CMake project needs in its CMAKE_PREFIX_PATH."""
 
 
-def build(say: Say) -> NativeBuild:
+def build(say: Say, variant: str = RELEASE) -> NativeBuild:
     """Return the build for this torch, compiler and source, made now if it is not in the cache.
 
+    Args:
+        say: told if it is built, which takes a minute or two.
+        variant: one of `BUILD_TYPES`.
+
     Raises:
+        UsageError: there is no such variant.
         MissingToolError: torch, cmake, a compiler or Python's headers are missing.
         BuildError: cmake or the compiler fails; the message ends in its own words.
     """
+    if variant not in BUILD_TYPES:
+        raise unknown("build", variant, BUILD_TYPES)
     torch = _torch_directory()
     cmake, compiler = _tool("cmake", ("cmake",)), _tool("a C++ compiler", _compilers())
     key = _key(importlib.metadata.version("torch"), torch, _version(compiler), _python_include(), without="preload")
-    directory = cache_directory() / "native" / key
+    directory = cache_directory() / "native" / (key if variant == RELEASE else f"{variant}-{key}")
     made = NativeBuild(directory / PROGRAM, directory / EXTENSION, directory / MACHINE)
     if all(path.exists() for path in (made.program, made.extension, made.machine)):
         return made
-    say(f"building the C++ side with {Path(compiler).name} (once)")
+    kind = "" if variant == RELEASE else f"a {variant} build of "
+    say(f"building {kind}the C++ side with {Path(compiler).name} (once)")
     options = {
         "CMAKE_CXX_COMPILER": compiler,
         "CMAKE_PREFIX_PATH": torch / "share" / "cmake",
         "PROFKIT_PYTHON_INCLUDE": _python_include(),
     }
     with _scratch(directory.parent) as scratch:
-        _run_cmake(cmake, sources(), scratch, options)
+        _run_cmake(cmake, sources(), scratch, options, BUILD_TYPES[variant])
         _publish(scratch, directory, (PROGRAM, EXTENSION, MACHINE))
     return made
 
@@ -131,9 +144,11 @@ def has_own_region(program: Path) -> bool:
         return False
 
 
-def _run_cmake(cmake: str, source: Path, scratch: Path, options: Mapping[str, object]) -> None:
+def _run_cmake(
+    cmake: str, source: Path, scratch: Path, options: Mapping[str, object], build_type: str = BUILD_TYPES[RELEASE]
+) -> None:
     definitions = (f"-D{name}={value}" for name, value in options.items())
-    configure = [cmake, "-S", str(source), "-B", str(scratch), "-DCMAKE_BUILD_TYPE=Release", *definitions]
+    configure = [cmake, "-S", str(source), "-B", str(scratch), f"-DCMAKE_BUILD_TYPE={build_type}", *definitions]
     for command in (configure, [cmake, "--build", str(scratch), "--parallel", str(os.cpu_count() or 1)]):
         status, output = run_quietly(command)
         if status:

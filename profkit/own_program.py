@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from profkit.binary import cmake_build
 from profkit.commands import NATIVE, PYTHON, SCRIPT, Program, resolve, split_python
 from profkit.companion import accompanied
 from profkit.errors import InputError, MissingToolError, ProfkitError, ProgramError, UsageError
@@ -26,6 +27,7 @@ from profkit.libtorch_of import libtorch_of
 from profkit.machine import this_machine
 from profkit.native import Say, build, build_preload, has_own_region
 from profkit.options import Options
+from profkit.own_evidence import batch_size_of, own_evidence, step_times
 from profkit.process import nothing, run_through
 from profkit.profile import Profile
 from profkit.provenance import commit
@@ -127,7 +129,7 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         artefact = directory / artefact_name(request.recorder, settings, 0, 1)
         report = Path(scratch, "report.json")
         around = _around(program, preload)
-        without = _without_tool(request, program, around, say) if request.twice else ()
+        alone = _without_tool(request, program, around, say) if request.twice else {}
         variables = around | _variables(request, program, request.recorder, artefact, report, Path(scratch), say)
         command = request.recorder.wrap(list(program.command), artefact, settings)
         if caution := request.recorder.caution(settings):
@@ -144,7 +146,8 @@ def record_program(request: OwnRequest, runs: Path, say: Say) -> Outcome:
         if request.recorder.always_slow and not request.twice:
             say("the slowdown by the tool is not measured; --twice runs the program without it first")
         run = _run(request, program, said)
-        run = replace(run, step_ns=without or run.step_ns)
+        if alone.get("step_ns"):
+            run = _with_times_of(run, program, alone)
         run.settings.update(told)
         say("reading the artefact")
         profile = finish(directory, run, [artefact])
@@ -219,8 +222,8 @@ def _preload(request: OwnRequest, program: Program, say: Say) -> Path | None:
         return None  # Callgrind counts in any program
 
 
-def _without_tool(request: OwnRequest, program: Program, around: Mapping[str, str], say: Say) -> tuple[int, ...]:
-    """Run the program without the tool; the times of its steps [ns].
+def _without_tool(request: OwnRequest, program: Program, around: Mapping[str, str], say: Say) -> Mapping[str, Any]:
+    """Run the program without the tool; its report.
 
     Raises:
         UnrecordedError: it fails.
@@ -237,7 +240,7 @@ def _without_tool(request: OwnRequest, program: Program, around: Mapping[str, st
                 "its own words are above",
                 _as_shell(status),
             )
-        return tuple(_said(report).get("step_ns", ()))
+        return _said(report)
 
 
 def _as_shell(status: int) -> int:
@@ -327,8 +330,8 @@ def _why_nothing(request: OwnRequest, program: Program, said: Mapping[str, Any],
 
 def _run(request: OwnRequest, program: Program, said: Mapping[str, Any]) -> Run:
     """Everything that is known of the run but its artefacts."""
-    around = said.get("after_ns") or said.get("warmup_ns", ())[1:]
-    without = () if request.recorder.always_slow else around
+    without = () if request.recorder.always_slow else step_times(said)
+    native = Path(program.command[0]) if program.language == NATIVE else None
     versions = {"torch" if name == "libtorch" else name: version for name, version in said.get("versions", {}).items()}
     return Run(
         tool=request.recorder.name,
@@ -337,16 +340,37 @@ def _run(request: OwnRequest, program: Program, said: Mapping[str, Any]) -> Run:
         versions=versions,
         machine=this_machine(),
         threads=said.get("threads"),
-        affinity=tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else None,
-        build=said.get("build", {}),
+        affinity=_affinity(said),
+        build=said.get("build", {}) | (cmake_build(native) if native else {}),
         settings={"language": program.language, **said.get("settings", {})},
         command=portable(program.command),
+        batch_size=batch_size_of(said),
         warmup=request.warmup,
         steps=len(said.get("step_ns", ())) or None,
         repeats=1,
-        step_ns=tuple(without),
+        step_ns=without,
         tool_step_ns=tuple(said.get("step_ns", ())),
         sampling_period_ns=period_ns(request.recorder, request.recorder.settings(request.settings)),
         commit=commit(),
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        evidence=own_evidence(said, native, timed=None if request.recorder.always_slow else "around"),
     )
+
+
+def _with_times_of(run: Run, program: Program, alone: Mapping[str, Any]) -> Run:
+    """The run with the times and the evidence of a process without the tool; tools may have run in either."""
+    native = Path(program.command[0]) if program.language == NATIVE else None
+    seen = own_evidence(alone, native, timed="step")
+    tools = dict.fromkeys((*(run.evidence.other_tools or ()), *(seen.other_tools or ())))
+    return replace(
+        run,
+        step_ns=tuple(alone["step_ns"]),
+        evidence=replace(seen, other_tools=None if seen.other_tools is None else tuple(tools)),
+    )
+
+
+def _affinity(said: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Processors that the program was bound to, by its own word or as a child of this process."""
+    if said.get("affinity"):
+        return tuple(said["affinity"])
+    return tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else None

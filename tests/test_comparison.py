@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -100,6 +102,41 @@ def test_the_interval_is_that_of_welch() -> None:
 
 def test_a_single_sample_has_no_interval() -> None:
     assert interval(np.array([1.0]), np.array([1.0, 2.0])) == (None, None)
+
+
+def test_with_several_processes_on_both_sides_intervals_are_of_processes() -> None:
+    rows: Rows = [("conv1", "forward", "aten::conv2d", [100, 102, 98, 100, 130, 128, 132, 130])]
+    slower: Rows = [(*rows[0][:3], [cost + 15 for cost in rows[0][3]])]
+
+    def repeated(table: Rows, repeats: int) -> Profile:
+        made = profile(table)
+        return Profile(replace(made.run, repeats=repeats), made.operators)
+
+    steps, processes = (diff(repeated(rows, count), repeated(slower, count)) for count in (1, 2))
+    assert (steps.processes, processes.processes) == ((1, 1), (2, 2))
+    single, several = steps.rows[0], processes.rows[0]
+    assert single.low is not None
+    assert several.low is not None
+    assert several.low < single.low
+    assert several.verdict == "same"
+    assert several.detectable is not None
+    assert single.detectable is not None
+    assert several.detectable > single.detectable > 0
+
+
+def test_steps_that_are_not_equally_many_of_each_process_are_taken_for_one_s() -> None:
+    made = profile(PYTHON)
+    uneven = Profile(replace(made.run, repeats=2), made.operators)
+    assert diff(uneven, uneven).processes == (1, 1)
+
+
+def test_rows_have_an_effect_size_where_they_have_an_interval() -> None:
+    rows = {row.key: row for row in diff(profile(PYTHON), profile(CPP)).rows}
+    assert rows["conv1", "forward", "aten::conv2d"].effect_size == 1
+    assert rows["linear1", "forward", "aten::addmm"].effect_size == 0
+    assert rows[None, "optimizer", "aten::add_"].effect_size is None
+    exact = diff(profile(PYTHON, "self_instructions"), profile(CPP, "self_instructions")).rows
+    assert {(row.effect_size, row.detectable) for row in exact} == {(None, None)}
 
 
 names = st.sampled_from(["a", "b", "c"])

@@ -11,9 +11,11 @@ add_library(
     profkit_scopes STATIC
     ${profkit_root}/src/files.cpp
     ${profkit_root}/src/json.cpp
+    ${profkit_root}/src/memory.cpp
     ${profkit_root}/src/program.cpp
     ${profkit_root}/src/region.cpp
     ${profkit_root}/src/scope.cpp
+    ${profkit_root}/src/surroundings.cpp
 )
 target_compile_features(profkit_scopes PUBLIC cxx_std_20)
 target_include_directories(profkit_scopes PUBLIC ${profkit_root}/include)

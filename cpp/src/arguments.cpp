@@ -75,6 +75,8 @@ const std::vector<Flag> flags{
      [](auto& to, const auto& text) { to.progress = text; }},
     {"results", "FILE", "where to write outputs, losses and weights (torch.load reads them)",
      [](auto& to, const auto& text) { to.results = text; }},
+    {"evidence", "DIR", "directory to write weights, state, inputs and the outcome of a step to",
+     [](auto& to, const auto& text) { to.evidence = text; }},
     {"workers", "N", "threads that make batches ahead",
      [](auto& to, const auto& text) { to.course.workers = parse_number<std::int64_t>("workers", text, 0); }},
     {"data", "DIR", "read the images from these files, not from the bundle",

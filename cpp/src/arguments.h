@@ -22,6 +22,7 @@ struct Arguments {
     int threads = 1;
     std::filesystem::path progress;
     std::filesystem::path results;
+    std::filesystem::path evidence;
     std::filesystem::path data;
     std::filesystem::path checkpoint;
     std::filesystem::path resume;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include "optimizer_state.h"
 #include "profkit/failure.h"
@@ -50,6 +51,18 @@ std::optional<std::map<std::string, at::Tensor>> masks_on(c10::Device device, co
         mask = mask.to(device);
     }
     return masks;
+}
+
+std::string devices_of(const NamedTensors& tensors) {
+    std::set<std::string> devices;
+    for (const auto& [name, tensor] : tensors) {
+        devices.insert(tensor.device().str());
+    }
+    std::string joined;
+    for (const auto& device : devices) {
+        joined += (joined.empty() ? "" : ",") + device;
+    }
+    return joined;
 }
 
 NamedTensors copies(NamedTensors tensors) {
@@ -116,6 +129,21 @@ void Engine::synchronize() const {
     if (device_.is_cuda()) {
         torch::cuda::synchronize();
     }
+}
+
+Conditions Engine::conditions(const at::Tensor& inputs) {
+    // Gradients are what backward leaves at the weights; without it, what an output remembers of its making.
+    const bool training = network_.is_training();
+    const bool grad = training ? std::ranges::any_of(network_.parameters(),
+                                                     [](const auto& named) { return named.second.grad().defined(); })
+                               : infer_step(inputs).requires_grad();
+    NamedTensors state = read_state(*optimizer_, network_.parameters());
+    std::erase_if(state, [](const auto& named) { return named.second.dim() == 0; });
+    return {.grad = grad,
+            .training = training,
+            .places = {{"weights", devices_of(network_.weights())},
+                       {"inputs", inputs.device().str()},
+                       {"state", devices_of(state)}}};
 }
 
 NamedTensors Engine::weights() const { return copies(network_.weights()); }

@@ -90,6 +90,7 @@ void Loop::run_steps(const Checkpoint& start, const Save& save) {
         }
     }
     region.close();
+    note_conditions();
     settle_losses();
     save([&] { return checkpoint(start.epoch, start.step + course_.warmup + steps); });
 }
@@ -130,6 +131,9 @@ void Loop::run_epoch(Feed& feed, std::int64_t epoch) {
             bundle_.has_labels() ? count_correct(taken.outputs, engine_.to_device(taken.labels)) : std::int64_t{0};
         seen.add(measured_.samples.back(), taken.loss, correct);
     }
+    if (epoch + 1 == *course_.epochs) {
+        note_conditions();
+    }
     progress_(name + ", testing");
     note_epoch(epoch, first, seen, evaluate(engine_, test_, bundle_));
 }
@@ -154,8 +158,15 @@ void Loop::note_epoch(std::int64_t epoch, std::size_t first, const Totals& seen,
 void Loop::warm_up(Feed& feed) {
     for (std::int64_t index = 0; index < course_.warmup; ++index) {
         progress_(numbered("warm-up", index, course_.warmup));
+        const auto start = Clock::now();
         step(feed);
+        engine_.synchronize();
+        measured_.warmup_ns.push_back(std::chrono::nanoseconds(Clock::now() - start).count());
     }
+}
+
+void Loop::note_conditions() {
+    measured_.conditions = engine_.conditions(engine_.to_device(batches_.make(0).inputs.slice(0, 0, 1)));
 }
 
 Loop::Step Loop::take(Feed& feed, std::int64_t epoch) {

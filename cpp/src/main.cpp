@@ -18,6 +18,7 @@
 #include "profkit/checkpoint.h"
 #include "profkit/datasets.h"
 #include "profkit/engine.h"
+#include "profkit/evidence.h"
 #include "profkit/failure.h"
 #include "profkit/files.h"
 #include "profkit/layers.h"
@@ -114,6 +115,10 @@ void run(const Arguments& arguments) {
                                           .losses = measured.losses,
                                           .weights = engine.weights(),
                                           .reconstruction = first_reconstruction(engine, bundle)});
+    }
+    if (!arguments.evidence.empty()) {
+        write_evidence(arguments.evidence, engine, loop.batches().make(0), bundle, arguments.choices,
+                       arguments.course.infer);
     }
     write_file(arguments.report, said.text());
 }

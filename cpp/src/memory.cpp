@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace profkit {
@@ -36,10 +37,14 @@ std::optional<std::int64_t> peak_resident() {
 
 Memory read_memory(const c10::Device& device) {
     Memory memory{.rss_bytes = resident(),
-                  .peak_rss_bytes = peak_resident(),
+                  .peak_rss_bytes = {},
                   .device_allocated_bytes = {},
                   .device_reserved_bytes = {},
                   .device_peak_bytes = {}};
+    // The system counts the most a little behind what there is now.
+    if (const auto peak = peak_resident()) {
+        memory.peak_rss_bytes = std::max(*peak, memory.rss_bytes.value_or(0));
+    }
     if (device.is_cuda()) {
         constexpr auto all = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
         const auto stats = c10::getDeviceAllocator(c10::kCUDA)->getDeviceStats(device.has_index() ? device.index() : 0);

@@ -1,6 +1,8 @@
 #include "profkit/program.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 
 #include "profkit/files.h"
 #include "profkit/json.h"
+#include "profkit/surroundings.h"
 
 namespace profkit {
 namespace {
@@ -57,6 +60,18 @@ std::optional<std::int64_t> number_of(const char* variable) {
 
 std::int64_t nanoseconds(std::chrono::steady_clock::duration duration) {
     return std::chrono::nanoseconds(duration).count();
+}
+
+const char* truth(bool value) { return value ? "true" : "false"; }
+
+/// Backend flags as they are in effect, with the names that Python programs report them by.
+Json settings() {
+    const auto& context = at::globalContext();
+    return Json::Object{{"cpu_capability", at::get_cpu_capability()},
+                        {"onednn", truth(at::hasMKLDNN())},
+                        {"deterministic", truth(context.deterministicAlgorithms())},
+                        {"cudnn_benchmark", truth(context.benchmarkCuDNN())},
+                        {"interop_threads", std::to_string(at::get_num_interop_threads())}};
 }
 
 /// Ends the region with the thread that it is on, `exit` included: there the tool's own thread-local state, which is
@@ -117,6 +132,9 @@ void Program::start_region() {
     setenv("KINETO_LOG_LEVEL", "6", 0);
     scope_listener = nullptr;
     region_.reset();
+    if (seen_ > 0 && wishes_.tool.name != "callgrind") {  // there it is Valgrind's memory
+        memory_ = read_memory(c10::Device(c10::kCPU));
+    }
     region_.emplace(wishes_.tool);
     process_ = getpid();
     end_of_thread.program = this;
@@ -252,6 +270,14 @@ void Program::write_report() const {
                         {"complete", Json::Text{reason.empty() ? "true" : "false"}}};
     if (!reason.empty()) {
         report.emplace_back("reason", reason);
+    }
+    report.emplace_back("settings", settings());
+    if (memory_) {
+        report.emplace_back("memory", Json::Object{{"rss_bytes", memory_->rss_bytes},
+                                                   {"peak_rss_bytes", memory_->peak_rss_bytes}});
+    }
+    for (auto& fact : surroundings(wishes_.tool.name)) {
+        report.push_back(std::move(fact));
     }
     write_file_whole(wishes_.report, Json(std::move(report)).text());
 }

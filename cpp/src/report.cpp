@@ -9,16 +9,26 @@
 #endif
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "profkit/cuda_device.h"
 #include "profkit/memory.h"
 #include "profkit/phase_clock.h"
+#include "profkit/surroundings.h"
 
 namespace profkit {
 namespace {
+
+/// Of the environment, that choose instruction sets and place threads; `profkit/runner/torch_facts.py` has the same.
+constexpr std::array variables{"ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
+                               "MKL_NUM_THREADS",     "OMP_NUM_THREADS",    "OMP_PROC_BIND",    "OMP_PLACES",
+                               "GOMP_CPU_AFFINITY",   "KMP_AFFINITY"};
 
 /// Logical processors that this process may run on, where the system binds processes at all.
 Json affinity() {
@@ -47,6 +57,23 @@ std::string torch_build() {
     return line;
 }
 
+/// The word of a text that follows a mark; empty where there is no such mark.
+std::string word_after(const std::string& text, std::string_view mark) {
+    const auto found = text.find(mark);
+    std::string word;
+    if (found != std::string::npos) {
+        std::istringstream(text.substr(found + mark.size())) >> word;
+    }
+    return word;
+}
+
+/// Whether this thread takes subnormal numbers as zero, found by computing with one.
+bool flushes() {
+    const volatile float subnormal = 1e-40F;
+    const volatile float product = subnormal * 1.0F;
+    return product == 0.0F;
+}
+
 const char* truth(bool value) { return value ? "true" : "false"; }
 
 Json phase_times(const Measured& measured) {
@@ -55,6 +82,14 @@ Json phase_times(const Measured& measured) {
         times.emplace_back(phases[phase], measured.phase_ns[phase]);
     }
     return times;
+}
+
+Json places_of(const Conditions& conditions) {
+    Json::Object places;
+    for (const auto& [what, devices] : conditions.places) {
+        places.emplace_back(what, devices);
+    }
+    return places;
 }
 
 Json memory_of(const c10::Device& device) {
@@ -68,6 +103,14 @@ Json memory_of(const c10::Device& device) {
 
 Json versions_for(const c10::Device& device) {
     Json::Object versions{{"torch", TORCH_VERSION}, {"compiler", PROFKIT_COMPILER}};
+    const std::pair<const char*, std::string> libraries[] = {
+        {"onednn", word_after(at::get_mkldnn_version(), "MKL-DNN v")},
+        {"mkl", word_after(at::get_mkl_version(), "Math Kernel Library Version ")}};
+    for (const auto& [name, version] : libraries) {
+        if (!version.empty()) {
+            versions.emplace_back(name, version);
+        }
+    }
     if (device.is_cuda()) {
         versions.emplace_back("cuda", cuda_version());
         versions.emplace_back("cudnn", cudnn_version());
@@ -76,23 +119,30 @@ Json versions_for(const c10::Device& device) {
 }
 
 /// Backend flags as they are in effect.
-Json settings_for(const c10::Device& device, const Choices& choices, const Course& course) {
+Json settings_for(const c10::Device& device, const Choices& choices, const Course& course,
+                  const Conditions& conditions) {
     const auto& context = at::globalContext();
     Json::Object settings{{"language", "c++"},
                           {"device", choices.device},
                           {"mode", course.mode()},
-                          {"grad", truth(!course.infer)},
-                          {"training", truth(!course.infer)},
+                          {"grad", truth(conditions.grad)},
+                          {"training", truth(conditions.training)},
                           {"workers", std::to_string(course.workers)},
                           {"cpu_capability", at::get_cpu_capability()},
                           {"onednn", truth(at::hasMKLDNN())},
                           {"deterministic", truth(context.deterministicAlgorithms())},
                           {"cudnn_benchmark", truth(context.benchmarkCuDNN())},
-                          {"flush_denormals", truth(choices.flush_denormals)}};
+                          {"cudnn_tf32", truth(context.allowTF32CuDNN())},
+                          {"matmul_tf32", truth(context.allowTF32CuBLAS())},
+                          {"interop_threads", std::to_string(at::get_num_interop_threads())},
+                          {"flush_denormals", truth(flushes())}};
+    for (const auto* name : variables) {
+        if (const auto* value = std::getenv(name)) {
+            settings.emplace_back(name, value);
+        }
+    }
     if (device.is_cuda()) {
         settings.emplace_back("device_name", cuda_device_name());
-        settings.emplace_back("cudnn_tf32", truth(context.allowTF32CuDNN()));
-        settings.emplace_back("matmul_tf32", truth(context.allowTF32CuBLAS()));
     }
     return settings;
 }
@@ -101,7 +151,7 @@ Json settings_for(const c10::Device& device, const Choices& choices, const Cours
 
 Json report(const Engine& engine, const Choices& choices, const Course& course, const Measured& measured,
             std::optional<std::int64_t> load_ns) {
-    return Json::Object{
+    Json::Object said{
         {"mode", course.mode()},
         {"step_ns", measured.step_ns},
         {"samples", measured.samples},
@@ -115,8 +165,14 @@ Json report(const Engine& engine, const Choices& choices, const Course& course, 
         {"affinity", affinity()},
         {"versions", versions_for(engine.device())},
         {"build", Json::Object{{"type", PROFKIT_BUILD_TYPE}, {"flags", PROFKIT_BUILD_FLAGS}, {"torch", torch_build()}}},
-        {"settings", settings_for(engine.device(), choices, course)},
+        {"settings", settings_for(engine.device(), choices, course, measured.conditions)},
+        {"warmup_ns", measured.warmup_ns},
+        {"places", places_of(measured.conditions)},
+        {"synchronised", Json::Text{"true"}},     // the loop waits for the device within every step that it times
+        {"options_checked", Json::Text{"true"}},  // the parser refuses what it does not know
     };
+    std::ranges::move(surroundings(course.tool.name), std::back_inserter(said));
+    return said;
 }
 
 Json failure_report(const std::string& message, const std::string& kind) {

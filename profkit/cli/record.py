@@ -78,6 +78,9 @@ def command(
     batch_size: Annotated[
         int | None, Option(help="samples in a step (default: the workload's)", rich_help_panel=OURS)
     ] = None,
+    build: Annotated[
+        str, Option(help="of the C++ side: release, or debug to see what that costs", rich_help_panel=OURS)
+    ] = "release",
     device: Annotated[str, Option(help="cpu, cuda or mps", rich_help_panel=OURS)] = "cpu",
     mode: Annotated[str, Option(help="train or infer", rich_help_panel=OURS)] = "train",
     repeats: Annotated[int, Option(help="fresh processes", rich_help_panel=OURS)] = 1,
@@ -90,6 +93,17 @@ def command(
     weights: Annotated[
         Path | None, Option(help="state_dict file to start from (default: drawn by the seed)", rich_help_panel=OURS)
     ] = None,
+    workers: Annotated[int, Option(help="threads that make batches ahead", rich_help_panel=OURS)] = 0,
+    deterministic: Annotated[
+        bool,
+        Option("--deterministic", help="only algorithms that repeat themselves to the bit", rich_help_panel=OURS),
+    ] = False,
+    cudnn_benchmark: Annotated[
+        bool, Option("--cudnn-benchmark", help="let cuDNN time its algorithms and choose", rich_help_panel=OURS)
+    ] = False,
+    flush_denormals: Annotated[
+        bool, Option("--flush-denormals", help="take subnormal numbers as zero", rich_help_panel=OURS)
+    ] = False,
     agree: Annotated[
         bool, Option(help="check that the implementation computes what the reference does", rich_help_panel=OURS)
     ] = True,
@@ -149,10 +163,20 @@ def command(
         chosen = find("profkit.workloads", Workload, workload)
         size = chosen.batch_size if batch_size is None else batch_size
         task = Task(chosen, size, parse_options(option or []), seed, data, subset, weights=weights)
-        course = Course(mode=mode, steps=steps, warmup=-1 if warmup is None else warmup, threads=threads, device=device)
+        course = Course(
+            mode=mode,
+            steps=steps,
+            warmup=-1 if warmup is None else warmup,
+            threads=threads,
+            device=device,
+            workers=workers,
+            deterministic=deterministic,
+            cudnn_benchmark=cudnn_benchmark,
+            flush_denormals=flush_denormals,
+        )
         request = Request(
             task=task,
-            implementation=find("profkit.implementations", Implementation, implementation),
+            implementation=find("profkit.implementations", Implementation, implementation).built(build),
             recorder=recorder,
             settings=settings,
             limit_s=time_limit,

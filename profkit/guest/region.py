@@ -17,6 +17,7 @@ class RecordedRegion:
 
     Attributes:
         scopes: that the tool is told of; nobody listens to them outside of the region.
+        starting: whether it is being started.
         failure: why the tool could not do its work, empty where it could.
     """
 
@@ -24,15 +25,18 @@ class RecordedRegion:
         self.tool = tool
         self.scopes: Scopes = NO_SCOPES
         self.failure = ""
+        self.starting = False
         self._open = ExitStack()
         self._step = ExitStack()
 
     def start(self) -> bool:
         """Start the tool; whether it could be."""
+        self.starting = True
         try:
             self.scopes = self._open.enter_context(REGIONS[self.tool.name](self.tool))
         except (ImportError, OSError, ProgramError, RuntimeError) as error:
             self.failure = str(error)
+        self.starting = False
         return not self.failure
 
     def enter_step(self, index: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,18 @@ class Report:
         """Steps up to the end of the region."""
         return len(self.warmup_ns) + len(self.step_ns)
 
-    def write(self, path: Path) -> None:
-        """Write it with what the program runs with: the file is whole whenever it is there."""
+    def write(self, path: Path, seen: Mapping[str, Any], settings: Mapping[str, str]) -> None:
+        """Write it with what the program runs with: the file is whole whenever it is there.
+
+        Args:
+            path: of the file.
+            seen: what else is known of the program.
+            settings: besides torch's.
+        """
+        facts = _facts()
+        facts["settings"] |= settings
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({**asdict(self), **_facts()}))
+        partial.write_text(json.dumps({**seen, **asdict(self), **facts}))
         partial.replace(path)
 
 

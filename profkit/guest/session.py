@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+from profkit.guest.observe import Observer
 from profkit.guest.plan import CLAIM, Plan, plan_from
 from profkit.guest.region import RecordedRegion
 from profkit.guest.report import Report
@@ -31,6 +32,9 @@ class State(Enum):
     OVER = "over"
 
 
+_KINDS = {State.WAITING: "warmup", State.RECORDING: "step", State.AFTER: "after", State.OVER: "after"}
+
+
 class Session:
     """Starts and stops the tool by the steps that it is told of; never raises into the program but to end it.
 
@@ -42,6 +46,8 @@ class Session:
 
     Attributes:
         called_ns: when the last step ended whose end is that of a call of the network.
+        started_ns: when the step began.
+        observer: sees what the program is beside its times.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -49,15 +55,26 @@ class Session:
         self.state = State.WAITING
         self.report = Report(by_marks=plan.marks)
         self.called_ns = 0
+        self.started_ns = 0
+        self.observer = Observer(plan.tool.name)
         self._tool = RecordedRegion(plan.tool)
         self._in_block = False
-        self._started_ns = 0
         self._owner: tuple[int, int] | None = None
 
     @property
     def scopes(self) -> Scopes:
-        """What the tool is told of."""
-        return self._tool.scopes
+        """What the tool is told of, and without it the observer."""
+        return self.observer.clock if self.untooled else self._tool.scopes
+
+    @property
+    def untooled(self) -> bool:
+        """Whether no tool records what the program does now."""
+        return self.state is not State.RECORDING or self.plan.tool.name == "none"
+
+    @property
+    def begun(self) -> bool:
+        """Whether the program has come to a step."""
+        return self._owner is not None
 
     @property
     def listening(self) -> bool:
@@ -79,7 +96,8 @@ class Session:
         atexit.register(self.finish)
         if threading.current_thread() is threading.main_thread():
             before_death(signal.SIGTERM, self.finish)
-        self._started_ns = time.perf_counter_ns()
+        self.observer.clock.take()
+        self.started_ns = time.perf_counter_ns()
         if self.plan.warmup == 0 and not self.report.by_marks:
             self._start()
         return True
@@ -99,8 +117,8 @@ class Session:
             self.report.by_marks = True
             if self.report.counted == 1 and self.state is State.WAITING:
                 return  # this very step was told of by its optimizer
-        self._count(time.perf_counter_ns() - self._started_ns)
-        self._started_ns = time.perf_counter_ns()
+        self._count(time.perf_counter_ns() - self.started_ns)
+        self.started_ns = time.perf_counter_ns()
 
     @contextmanager
     def region(self) -> Iterator[None]:
@@ -120,6 +138,8 @@ class Session:
 
     def give_way(self) -> None:
         """The program starts a profiler of its own, which cannot run beside ours."""
+        if not self._tool.starting:
+            self.observer.other_tool("torch profiler")
         if self.state is State.RECORDING and self.plan.tool.name == "torch":
             _warn("the program starts a PyTorch Profiler of its own: the recording ends here")
             self._stop()
@@ -130,13 +150,16 @@ class Session:
             return
         if self.state is State.RECORDING:
             self._tool.stop()
-            if self.called_ns > self._started_ns:
-                self.report.step_ns.append(self.called_ns - self._started_ns)
+            if self.called_ns > self.started_ns:
+                self.report.step_ns.append(self.called_ns - self.started_ns)
+            self.observer.after_tool()
         self.state = State.OVER
         self._write_report()
 
     def _count(self, elapsed_ns: int) -> None:
         """One more step, wherever the recording stands."""
+        if self.untooled:
+            self.observer.step_ended(_KINDS[self.state], elapsed_ns)
         if self.state is State.WAITING:
             self.report.warmup_ns.append(elapsed_ns)
             if self.report.counted >= self.plan.warmup:
@@ -158,13 +181,14 @@ class Session:
     def _start(self) -> None:
         if self.plan.tool.name == "torch" and own_profiler_runs():
             return  # at a later step, when the program's own profiler has ended
+        self.observer.before_tool()
         if not self._tool.start():
             self.state = State.OVER
             self._write_report()
             return
         self.state = State.RECORDING
         self._tool.enter_step(0)
-        self._started_ns = time.perf_counter_ns()
+        self.started_ns = time.perf_counter_ns()
 
     def _stop(self) -> None:
         """End the region.
@@ -176,7 +200,9 @@ class Session:
             return
         self._tool.stop()
         self.state = State.AFTER
+        self.observer.after_tool()
         self._write_report()
+        self.started_ns = time.perf_counter_ns()
         if self.plan.stop:
             self.state = State.OVER
             raise SystemExit(0)
@@ -184,7 +210,7 @@ class Session:
     def _write_report(self) -> None:
         self.report.reason = self._tool.failure
         self.report.complete = self.plan.steps is None or self._all_recorded()
-        self.report.write(self.plan.report)
+        self.report.write(self.plan.report, self.observer.report(), self.observer.settings)
 
     def _claim(self) -> bool:
         """Whether this process is the first that comes to a step."""

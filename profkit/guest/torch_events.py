@@ -31,9 +31,7 @@ def listen(session: Session) -> None:
     _listen_to_modules(session, optimizers)
     for name in ("backward", "grad"):
         _wrap(torch.autograd, name, functools.partial(_in_phase, session, "phase/backward"))
-    # Torch's own profiler has a row for each batch.
-    if session.plan.tool.name != "torch":
-        _wrap(dataloader._BaseDataLoaderIter, "__next__", functools.partial(_in_phase, session, "phase/data"))
+    _wrap(dataloader._BaseDataLoaderIter, "__next__", functools.partial(_next_batch, session))
     _listen_to_profilers(session)
 
 
@@ -57,10 +55,26 @@ def _in_phase(session: Session, phase: str, original: Callable[..., Any]) -> Cal
     return call
 
 
+def _next_batch(session: Session, original: Callable[..., Any]) -> Callable[..., Any]:
+    """The next batch of a loader, within its phase."""
+    in_phase = _in_phase(session, "phase/data", original)
+    has_row = session.plan.tool.name == "torch"  # of its own for each batch
+
+    def call(iterator: Any) -> Any:
+        if session.untooled:
+            if session.listening:
+                session.observer.loads(iterator)
+            return in_phase(iterator)
+        return original(iterator) if has_row else in_phase(iterator)
+
+    return call
+
+
 def _listen_to_optimizers(session: Session) -> list[type]:
     """A step of the program ends with a step of the first optimizer that takes one; returns what is known of them."""
     made: list[type] = []
     first: list[int] = []
+    known: set[int] = set()
     hook = Optimizer.profile_hook_step
 
     def profile_hook_step(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,7 +85,15 @@ def _listen_to_optimizers(session: Session) -> list[type]:
             if torch.compiler.is_compiling() or not session.listening:
                 return inner(optimizer, *args, **kwargs)
             session.begin()
-            result = inner(optimizer, *args, **kwargs)
+            if id(optimizer) not in known:
+                known.add(id(optimizer))
+                session.observer.meet(optimizer)
+            if session.untooled:
+                update = functools.partial(inner, optimizer, *args, **kwargs)
+                result, looked_ns = session.observer.update(optimizer, update)
+                session.started_ns += looked_ns
+            else:
+                result = inner(optimizer, *args, **kwargs)
             first[:] = first or [id(optimizer)]
             if first == [id(optimizer)]:
                 session.step()
@@ -103,10 +125,12 @@ def _listen_to_modules(session: Session, optimizers: list[type]) -> None:
         if next(module.parameters(), None) is not None:
             started = session.report.counted or bool(network)
             network[:] = network or [id(module)]
+            _before_first_step(session, module, args, kwargs)
             if not session.begin():
                 return original(module, *args, **kwargs)
             if not optimizers and started and network == [id(module)]:
                 session.step()
+            _in_step(session, module, args, kwargs)
         scopes = session.scopes
         _depth.value = 1
         try:
@@ -117,6 +141,16 @@ def _listen_to_modules(session: Session, optimizers: list[type]) -> None:
                 session.called_ns = time.perf_counter_ns()
 
     _wrap(torch.nn.Module, "__call__", lambda _: call)
+
+
+def _before_first_step(session: Session, network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if not session.begun:
+        session.observer.first_call(network, (*args, *kwargs.values()))
+
+
+def _in_step(session: Session, network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if session.untooled:
+        session.observer.called(network, (*args, *kwargs.values()), session.started_ns)
 
 
 def _listen_to_profilers(session: Session) -> None:

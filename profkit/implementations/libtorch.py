@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from profkit.implementations import Implementation
 from profkit.implementations.pytorch import missing_device
-from profkit.native import Say, build
+from profkit.native import BUILD_TYPES, RELEASE, Say, build
 from profkit.spec import Network
 
 
-def command(say: Say) -> list[str]:
-    """The compiled runner.
+def command(say: Say, variant: str = RELEASE) -> list[str]:
+    """The compiled runner, in one of the variants of `BUILD_TYPES`.
 
     Raises:
         MissingToolError: torch, cmake or a compiler is missing.
         BuildError: the build fails.
     """
-    return [str(build(say).program)]
+    return [str(build(say, variant).program)]
 
 
 def refusal(_network: Network, device: str) -> str | None:
@@ -30,4 +32,5 @@ LIBTORCH = Implementation(
     devices=("cpu", "cuda"),
     command=command,
     refusal=refusal,
+    builds={variant: partial(command, variant=variant) for variant in BUILD_TYPES},
 )

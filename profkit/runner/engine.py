@@ -63,6 +63,21 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """How the last steps ran, read off what they left.
+
+    Attributes:
+        grad: whether they computed gradients.
+        training: whether they ran in training mode.
+        places: devices of the tensors (`weights`, `inputs`, `state`), several with commas; empty where there are none.
+    """
+
+    grad: bool
+    training: bool
+    places: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class DeviceMemory:
     """Memory of the device's own allocator [byte]; None where there is no such device."""
 
@@ -125,6 +140,14 @@ class Engine(Protocol):
 
     def start_epoch(self, epoch: int) -> None:
         """Seed the generator for dropout with the bundle's seed plus `epoch`."""
+        ...
+
+    def conditions(self, inputs: Any) -> Conditions:
+        """How the steps before this ran.
+
+        Args:
+            inputs: a batch of theirs, from `to_device`: it may be passed through the network once more.
+        """
         ...
 
     def memory(self) -> DeviceMemory:

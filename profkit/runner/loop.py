@@ -14,7 +14,7 @@ import torch
 
 from profkit.runner.batches import Batches, Feed
 from profkit.runner.checkpoint import Checkpoint
-from profkit.runner.engine import Engine
+from profkit.runner.engine import Conditions, Engine
 from profkit.runner.metrics import Totals, count_correct, evaluate
 from profkit.runner.region import REGIONS, Tool
 from profkit.runner.scope import NO_SCOPES, PhaseClock, Scopes
@@ -55,6 +55,8 @@ class Measured:
         phase_ns: of each of those steps by phase; empty under a tool.
         losses: of every step.
         epochs: what the report says of each.
+        warmup_ns: of each step before the region.
+        conditions: of the last steps, read off after them.
     """
 
     step_ns: list[int] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Measured:
     phase_ns: dict[str, list[int]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
     losses: list[Any] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
+    warmup_ns: list[int] = field(default_factory=list)
+    conditions: Conditions | None = None
 
 
 class NotFiniteError(ArithmeticError):
@@ -127,6 +131,7 @@ class Loop:
                 for index in range(steps):
                     self.progress(f"step {index + 1}/{steps}")
                     self._take(feed, index, scope, epoch=0)
+            self._note_conditions()
         save(lambda: self._checkpoint(start.epoch, start.step + warmup + steps))
 
     def _run_epochs(self, start: Checkpoint, save: Save) -> None:
@@ -159,6 +164,8 @@ class Loop:
             outputs, targets, loss = self._take(feed, first + index, scope, epoch)
             correct = count_correct(self.engine.to_host(outputs), targets) if self.labelled else 0
             seen.add(self.measured.samples[-1], loss, correct)
+        if epoch + 1 == self.course.epochs:
+            self._note_conditions()
         self.progress(f"epoch {epoch + 1}/{self.course.epochs}, testing")
         tested, evaluate_ns = evaluate(self.engine, self.test, self.loss)
         training = self.course.mode == "train"
@@ -182,7 +189,15 @@ class Loop:
     def _warm_up(self, feed: Feed) -> None:
         for index in range(self.course.warmup):
             self.progress(f"warm-up {index + 1}/{self.course.warmup}")
+            start = time.perf_counter_ns()
             self._step(feed, NO_SCOPES)
+            self.engine.synchronize()
+            self.measured.warmup_ns.append(time.perf_counter_ns() - start)
+
+    def _note_conditions(self) -> None:
+        """See how the steps ran, by a sample: nothing of it is in them."""
+        inputs, labels = self.batches.make(0)
+        self.measured.conditions = self.engine.conditions(self._to_device(inputs[:1], labels[:1])[0])
 
     def _take(self, feed: Feed, index: int, scope: Scopes, epoch: int) -> tuple[Any, torch.Tensor, float]:
         """One step of the region on the clock; its outputs, targets and loss (0 where there is none)."""

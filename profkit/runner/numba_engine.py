@@ -12,11 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from profkit.runner.engine import Choices, Description, DeviceMemory, EngineKind, Outcome, UnsupportedError
+from profkit.runner.engine import (
+    Choices,
+    Conditions,
+    Description,
+    DeviceMemory,
+    EngineKind,
+    Outcome,
+    UnsupportedError,
+)
 from profkit.runner.numba_graph import Graph, Parameters, Stage, Tensors, nodes_of
 from profkit.runner.numba_kernels import Array, Call, Device, Moment, Shape
 from profkit.runner.numba_support import lack
 from profkit.runner.scope import NO_SCOPES, Scopes
+from profkit.runner.torch_facts import chosen_variables, flushes, truth
 
 TRACKED = "num_batches_tracked"
 """The one buffer that no kernel reads: the engine counts the batches itself."""
@@ -69,7 +78,6 @@ class NumbaEngine:
         self.device = replace(device, allocate=self._allocate)
         self._allocate_on_device = device.allocate
         self.held_bytes = 0
-        self.flush_denormals = choices.flush_denormals
         self.input_shape: Shape = tuple(bundle["train"]["images"].shape[1:])
         self.nodes = nodes_of(bundle["layers"], self.input_shape)
         self.loss = device.losses[bundle["loss"]]
@@ -272,6 +280,16 @@ class NumbaEngine:
         """Seed the generator for dropout."""
         self.moment.generator = np.random.default_rng(self.seed + epoch)
 
+    def conditions(self, inputs: Array) -> Conditions:
+        """A step that trains is one with gradients, and counts itself."""
+        trained = self.moment.step > 0
+        places = {
+            "weights": _place([self.parameters.values, *self.buffers.values()]),
+            "inputs": _place([inputs]),
+            "state": _place(self.states.values() if self.updates else ()),
+        }
+        return Conditions(trained, trained, places)
+
     def memory(self) -> DeviceMemory:
         """On a GPU the sum of the engine's own arrays."""
         return DeviceMemory() if self.device.on_host else DeviceMemory(allocated_bytes=self.held_bytes)
@@ -279,9 +297,14 @@ class NumbaEngine:
     def describe(self) -> Description:
         """Versions of Numba and what it compiled for."""
         versions = {"torch": torch.__version__, "python": platform.python_version(), **self.device.versions}
-        flags = {"onednn": "false", "deterministic": "true", "cudnn_benchmark": "false", **self.device.settings}
-        flushed = {"flush_denormals": str(self.flush_denormals).lower()}
-        return Description(versions, {}, {**flags, **flushed}, self.compile_ns)
+        others = dict.fromkeys(("onednn", "cudnn_benchmark", "cudnn_tf32", "matmul_tf32"), "false")
+        flags = {"deterministic": "true", "flush_denormals": truth(flushes()), **chosen_variables()}
+        return Description(versions, {}, {**others, **flags, **self.device.settings}, self.compile_ns)
+
+
+def _place(arrays: Iterable[Array]) -> str:
+    """The device of arrays: those of the host are NumPy's."""
+    return ",".join(sorted({"cpu" if isinstance(array, np.ndarray) else "cuda:0" for array in arrays}))
 
 
 def run(stages: Iterable[Stage], scope: Scopes) -> None:

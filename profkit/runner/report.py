@@ -13,6 +13,8 @@ import torch
 
 from profkit.runner.engine import Engine
 from profkit.runner.loop import Course, Measured
+from profkit.runner.surroundings import clock, elsewhere, headless, other_tools, process_mark
+from profkit.runner.torch_facts import truth
 
 
 def report(engine: Engine, course: Course, measured: Measured, load_ns: int | None) -> dict[str, Any]:
@@ -24,7 +26,8 @@ def report(engine: Engine, course: Course, measured: Measured, load_ns: int | No
         measured: what the clock saw.
         load_ns: spent on reading the files; None where nothing was read.
     """
-    said = engine.describe()
+    said, conditions = engine.describe(), measured.conditions
+    assert conditions is not None
     tooled = course.tool.name != "none"
     return {
         "mode": course.mode,
@@ -44,11 +47,26 @@ def report(engine: Engine, course: Course, measured: Measured, load_ns: int | No
             "language": "python",
             "device": course.device,
             "mode": course.mode,
-            "grad": str(course.mode == "train").lower(),
-            "training": str(course.mode == "train").lower(),
+            "grad": truth(conditions.grad),
+            "training": truth(conditions.training),
             "workers": str(course.workers),
             **said.settings,
         },
+        "warmup_ns": measured.warmup_ns,
+        "places": dict(conditions.places),
+        "synchronised": True,  # the loop waits for the device within every step that it times
+        "options_checked": True,  # the parser refuses what it does not know
+        **_surroundings(course.tool.name),
+    }
+
+
+def _surroundings(tool: str) -> dict[str, Any]:
+    return {
+        "clock": clock(),
+        "other_tools": other_tools(tool),
+        "process": process_mark(),
+        "headless": headless(),
+        "directory": elsewhere(),
     }
 
 

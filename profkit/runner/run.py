@@ -10,6 +10,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from profkit.runner import BUNDLE_SCHEMA
 from profkit.runner.batches import Batches
 from profkit.runner.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from profkit.runner.engine import Choices, Engine, EngineKind, UnsupportedError
+from profkit.runner.evidence import write_evidence
 from profkit.runner.loading import load_images
 from profkit.runner.loop import Course, Loop, Measured, NotFiniteError, Save
 from profkit.runner.metrics import reconstruct
@@ -54,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     add("--double", action="store_true", help="compute in float64 (engine torch)")
     add("--progress", type=Path, help="file to append a line to at each step")
     add("--results", type=Path, help="where to write outputs, losses and weights (torch.save)")
+    add("--evidence", type=Path, help="directory to write weights, state, inputs and the outcome of a step to")
     add("--workers", type=int, default=0, help="threads that make batches ahead")
     add("--data", type=Path, help="read the images from these files, not from the bundle")
     add("--checkpoint", type=Path, help="where to write weights and optimizer state after each epoch")
@@ -86,7 +89,8 @@ def _course(arguments: argparse.Namespace) -> Course:
     )
 
 
-def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
+def _engine(arguments: argparse.Namespace, bundle: dict[str, Any], *, masks: bool = False) -> Engine:
+    """The engine that was asked for; with `masks` in any case one that drops what the bundle says."""
     if arguments.deterministic:
         # cuBLAS repeats itself only with a workspace of its own, chosen before it starts.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -95,7 +99,7 @@ def _engine(arguments: argparse.Namespace, bundle: dict[str, Any]) -> Engine:
     kind: EngineKind = importlib.import_module(f"profkit.runner.{arguments.engine}_engine").ENGINE
     choices = Choices(
         device=arguments.device,
-        masks=arguments.masks,
+        masks=arguments.masks or masks,
         deterministic=arguments.deterministic,
         cudnn_benchmark=arguments.cudnn_benchmark,
         flush_denormals=arguments.flush_denormals,
@@ -115,10 +119,14 @@ def run(arguments: argparse.Namespace, progress: Callable[[str], object]) -> dic
     course = _course(arguments)
     start = _resume(engine, course, arguments.resume)
     output = _output(engine, bundle) if arguments.results else None
-    measured = Loop(engine, bundle, course, progress).run(start, _saver(arguments.checkpoint))
+    loop = Loop(engine, bundle, course, progress)
+    measured = loop.run(start, _saver(arguments.checkpoint))
     said = report(engine, course, measured, load_ns)
     if arguments.results:
         torch.save(_results(engine, bundle, output, measured), arguments.results)
+    if arguments.evidence:
+        fresh = None if course.mode == "infer" else partial(_engine, arguments, bundle, masks=True)
+        write_evidence(arguments.evidence, engine, loop.batches.make(0), fresh, bundle["target"])
     return said
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from profkit.runner.engine import Choices, Description, DeviceMemory, EngineKind, Outcome, UnsupportedError
+from profkit.runner.engine import (
+    Choices,
+    Conditions,
+    Description,
+    DeviceMemory,
+    EngineKind,
+    Outcome,
+    UnsupportedError,
+)
 from profkit.runner.layers import LAYER_BUILDERS, LOSS_BUILDERS, OPTIMIZER_BUILDERS
 from profkit.runner.network import build_network
-from profkit.runner.scope import Scopes
-from profkit.runner.torch_facts import torch_build, torch_settings, torch_versions, truth
+from profkit.runner.scope import NO_SCOPES, Scopes
+from profkit.runner.torch_facts import flushes, library_versions, torch_build, torch_settings, torch_versions, truth
 from profkit.spec import OPTIMIZERS
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -110,6 +118,21 @@ class TorchEngine:
         """Seed torch's generators."""
         torch.manual_seed(self.seed + epoch)
 
+    def conditions(self, inputs: torch.Tensor) -> Conditions:
+        """Gradients are what backward leaves at the weights; without it, what an output remembers of its making."""
+        training = self.network.training
+        weights = list(self.network.named_weights().values())
+        grad = (
+            any(weight.grad is not None for weight in weights)
+            if training
+            else self.infer_step(inputs, NO_SCOPES).requires_grad
+        )
+        # Adam counts its steps on the host, whatever the device.
+        kept = (value for own in self.optimizer.state.values() for value in own.values())
+        state = [value for value in kept if isinstance(value, torch.Tensor) and value.dim()]
+        places = {"weights": _devices([*weights, *self.network.buffers()]), "inputs": _devices([inputs])}
+        return Conditions(grad, training, {**places, "state": _devices(state)})
+
     def memory(self) -> DeviceMemory:
         """What CUDA's allocator holds."""
         if self.device.type == "cuda":
@@ -122,8 +145,12 @@ class TorchEngine:
 
     def describe(self) -> Description:
         """Versions and flags of torch as they are in effect."""
-        settings = {**torch_settings(), "flush_denormals": truth(self.choices.flush_denormals)}
-        return Description(torch_versions(), torch_build(), settings)
+        settings = {**torch_settings(), "flush_denormals": truth(flushes())}
+        return Description({**torch_versions(), **library_versions()}, torch_build(), settings)
+
+
+def _devices(tensors: Iterable[torch.Tensor]) -> str:
+    return ",".join(sorted({str(tensor.device) for tensor in tensors}))
 
 
 def _refuse_unknown(bundle: Mapping[str, Any]) -> None:

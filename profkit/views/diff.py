@@ -10,13 +10,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from profkit.audit import Audit
 from profkit.comparison import SHARES, Diff, Row, diff
 from profkit.profile import Profile
 from profkit.quantities import QUANTITIES, Derived, derive
 from profkit.run import Run
 from profkit.schema import CATEGORIES
 from profkit.summary import is_host
+from profkit.views.audit import audit_line
 from profkit.views.cost import format_cost, name_of, plain_quantity, quantity_cell
+from profkit.views.refusal import refusal_lines
 from profkit.views.run import agreement_line, name
 
 Pair = tuple[Profile, Profile]
@@ -107,9 +110,10 @@ def diff_view(
     top: int,
     columns: tuple[str, ...] = (),
     more: Sequence[str] = (),
+    found: Audit | None = None,
 ) -> RenderableType:
     """Agreement, the answer in sentences, then the tables it rests on: by category, by `by`, and the devices'."""
-    lines = agreement_lines(baseline.run, candidate.run)
+    lines = _judged(found, (baseline, candidate)) + agreement_lines(baseline.run, candidate.run)
     tables = []
     for device in _devices(baseline, candidate):
         by_category = diff(baseline, candidate, ("category",), device)
@@ -163,11 +167,12 @@ def diff_json(
     by: tuple[str, ...],
     columns: tuple[str, ...] = (),
     more: Sequence[str] = (),
+    found: Audit | None = None,
 ) -> dict[str, Any]:
     """Both runs, the answer in sentences and every row, for programs."""
     heads, rows = diff_rows(baseline, candidate, by, columns)
     first = diff(baseline, candidate, by)
-    lines = agreement_lines(baseline.run, candidate.run)
+    lines = _judged(found, (baseline, candidate)) + agreement_lines(baseline.run, candidate.run)
     for device in _devices(baseline, candidate):
         lines += answer(diff(baseline, candidate, ("category",), device), diff(baseline, candidate, by, device))
     return {
@@ -178,6 +183,26 @@ def diff_json(
         "candidate": asdict(candidate.run),
         "rows": [dict(zip(heads, row, strict=True)) for row in rows],
     }
+
+
+def refused_view(found: Audit, profiles: Pair) -> RenderableType:
+    """What stands in place of a comparison that would be wrong."""
+    return Group(*map(Text, _judged(found, profiles)))
+
+
+def refused_json(found: Audit, profiles: Pair) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "answer": _judged(found, profiles),
+        "refused_by": list(found.refusals),
+        "baseline": asdict(profiles[0].run),
+        "candidate": asdict(profiles[1].run),
+    }
+
+
+def _judged(found: Audit | None, profiles: Pair) -> list[str]:
+    """Whether it is fair to compare them at all."""
+    return [] if found is None else [*refusal_lines(found, *profiles), *audit_line(found)]
 
 
 def _devices(baseline: Profile, candidate: Profile) -> list[str]:
@@ -228,13 +253,6 @@ def _comparability(diff: Diff) -> list[str]:
         )
     if not diff.per_step:
         lines.append("At least one side has no steps: whole recordings are compared.")
-    machines = [run.machine for run in (diff.baseline, diff.candidate)]
-    devices = [run.settings.get("devices") for run in (diff.baseline, diff.candidate)]
-    if (all(machines) and machines[0] != machines[1]) or (all(devices) and devices[0] != devices[1]):
-        lines.append("The two runs were made on different machines.")
-    threads = [run.threads for run in (diff.baseline, diff.candidate)]
-    if all(threads) and threads[0] != threads[1]:
-        lines.append(f"The two runs had {threads[0]} and {threads[1]} threads.")
     return lines
 
 

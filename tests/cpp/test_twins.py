@@ -156,6 +156,7 @@ def test_reports_have_the_same_keys(runs: Runs, case: Case) -> None:
         assert len(report["losses"]) == (WARMUP + STEPS if case.mode == "train" else 0)
         assert report["versions"].pop("torch").split("+")[0] == torch.__version__.split("+")[0]
     same = ("mode", "samples", "phase_ns", "epochs", "load_ns", "threads", "affinity", "build", "settings", "versions")
+    same += ("places", "synchronised", "other_tools", "options_checked", "headless", "directory")
     assert {key: python[key] for key in same} == {key: cpp[key] for key in same}
 
 
@@ -295,12 +296,13 @@ def test_a_bundle_that_a_program_does_not_know_is_refused_on_one_line_and_in_the
         (("--progress", "nowhere/progress"), "nowhere", "other"),
         (("--tool", "wallclock", "--artefact", "nowhere/artefact"), "nowhere", "other"),
         (("--results", "nowhere/results.pt"), "nowhere", "other"),
+        (("--evidence", "nowhere"), "nowhere", "other"),
         (("--checkpoint", "nowhere/checkpoint.pt"), "cannot write nowhere/checkpoint.pt", "other"),
         (("--resume", "absent.pt"), "cannot read absent.pt: No such file or directory", "other"),
         (("--data", "nowhere"), "No such file or directory", "other"),
         (("--device", "tpu"), "no device 'tpu'", "unsupported"),
     ],
-    ids=["progress", "artefact", "results", "checkpoint", "resume", "data", "device"],
+    ids=["progress", "artefact", "results", "evidence", "checkpoint", "resume", "data", "device"],
 )
 def test_whatever_fails_after_the_flags_were_read_is_told_on_one_line_and_in_the_report(
     programs: Programs, bundle: Path, tmp_path: Path, language: str, flags: tuple[str, ...], message: str, kind: str

@@ -25,6 +25,14 @@ struct Outcome {
     at::Tensor outputs;  ///< of the last layer, before the step changed the weights
 };
 
+/// How the last steps ran, read off what they left.
+struct Conditions {
+    bool grad;      ///< whether they computed gradients
+    bool training;  ///< whether they ran in training mode
+    /// Devices of the tensors (`weights`, `inputs`, `state`), several with commas; empty where there are none.
+    std::map<std::string, std::string> places;
+};
+
 /// The network of a bundle with its loss and optimizer: twin of `profkit.runner.torch_engine.TorchEngine`.
 class Engine {
 public:
@@ -46,6 +54,11 @@ public:
 
     /// Waits until the device has done all that it was asked to; nothing on the host.
     void synchronize() const;
+
+    /// How the steps before this ran.
+    ///
+    /// @param inputs a batch of theirs: without training it passes through the network once more.
+    Conditions conditions(const at::Tensor& inputs);
 
     /// Copies of parameters and buffers as they are now, on the host.
     NamedTensors weights() const;

@@ -35,6 +35,8 @@ struct Measured {
     std::array<std::vector<std::int64_t>, phases.size()> phase_ns;  ///< of each of those steps; empty under a tool
     std::vector<double> losses;                                     ///< of every step
     std::string epochs = "[]";                                      ///< what the report says of each, JSON
+    std::vector<std::int64_t> warmup_ns;                            ///< of each step before the region
+    Conditions conditions;                                          ///< of the last steps, read off after them
 };
 
 /// Told what the run is at, a line each time.
@@ -54,6 +56,9 @@ public:
     /// @throws NotFinite the loss is NaN or infinite.
     Measured run(const Checkpoint& start, const Save& save);
 
+    /// What the steps go through.
+    const Batches& batches() const { return batches_; }
+
 private:
     /// What a step leaves behind for those who count.
     struct Step {
@@ -66,6 +71,9 @@ private:
     void run_epochs(const Checkpoint& start, const Save& save);
     void run_epoch(Feed& feed, std::int64_t epoch);
     void warm_up(Feed& feed);
+
+    /// Sees how the steps ran, by a sample: nothing of it is in them.
+    void note_conditions();
 
     /// One step of the region on the clock.
     Step take(Feed& feed, std::int64_t epoch);

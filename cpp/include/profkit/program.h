@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "profkit/memory.h"
 #include "profkit/region.h"
 #include "profkit/scope.h"
 
@@ -92,6 +93,7 @@ private:
     std::vector<std::int64_t> warmup_ns_;
     std::vector<std::int64_t> step_ns_;
     std::vector<std::int64_t> after_ns_;  ///< of steps after the region, when no tool runs
+    std::optional<Memory> memory_;        ///< after the warm-up, before the tool starts
     std::string reason_;                  ///< why the recording is not whole, empty where it is
     std::int64_t seen_ = 0;
     pid_t process_ = 0;  ///< that the region is in

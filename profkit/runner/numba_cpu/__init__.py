@@ -64,7 +64,7 @@ def open_device(threads: int) -> Device:
         compiles=True,
         versions={"numba": numba.__version__, "llvmlite": llvmlite.__version__, "numpy": np.__version__},
         settings={
-            "cpu_capability": llvmlite.binding.get_host_cpu_name(),
+            "cpu_capability": numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name(),
             "threading_layer": numba.threading_layer(),
         },
         on_host=True,
