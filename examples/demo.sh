@@ -39,6 +39,17 @@ run profkit diff "$results/pytorch-torch.json" "$results/libtorch-torch.json"
 run profkit diff "$results/pytorch-torch.json" "$results/numba-torch.json" --by category
 run profkit diff "$results/pytorch-callgrind.json" "$results/libtorch-callgrind.json"
 
+fair() { # 10 and 11 are the verdict of the rules, and no failure of the demonstration
+    local code=0
+    run profkit audit "$@" || code=$?
+    [[ $code =~ ^(0|10|11)$ ]]
+}
+fair "$results/pytorch-torch.json" "$results/libtorch-torch.json"
+run profkit explain "$results/pytorch-torch.json" "$results/libtorch-torch.json"
+run profkit explain "$results/pytorch-callgrind.json" "$results/libtorch-callgrind.json"
+run profkit diff "$results/pytorch-callgrind.json" "$results/libtorch-callgrind.json" --by layer --fail-over 5% \
+    --flame --chart "$results/difference.html" --force
+
 run profkit roofline "$results/pytorch-torch.json" "$results/libtorch-torch.json" --top 10 \
     --chart "$results/roofline.html" --force
 run profkit roofline "$results/pytorch-torch.json" "$results/numba-torch.json" --top 10

@@ -16,10 +16,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from profkit.audit import Audit, Finding, Rule
     from profkit.benchmark import bench
     from profkit.comparison import Diff, diff
     from profkit.costs import Cost, CostFamily, Inputs
     from profkit.errors import ProfkitError
+    from profkit.evidence import Evidence
+    from profkit.explanation import Explanation, explain
     from profkit.guest.marks import region, step
     from profkit.loader import load
     from profkit.machine import Machine
@@ -37,10 +40,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agreement": "run",
+    "Audit": "audit",
     "Cost": "costs",
     "CostFamily": "costs",
     "Course": "programs",
     "Diff": "comparison",
+    "Evidence": "evidence",
+    "Explanation": "explanation",
+    "Finding": "audit",
     "Inputs": "costs",
     "Layer": "spec",
     "Machine": "machine",
@@ -52,6 +59,7 @@ _HOMES = {
     "Recording": "profile",
     "Request": "measure",
     "Roofline": "roofline",
+    "Rule": "audit",
     "Run": "run",
     "Sweep": "sweep",
     "Task": "prepare",
@@ -59,6 +67,7 @@ _HOMES = {
     "bench": "benchmark",
     "cmake_prefix_path": "native",
     "diff": "comparison",
+    "explain": "explanation",
     "load": "loader",
     "record": "measure",
     "region": "guest.marks",
@@ -68,10 +77,14 @@ _HOMES = {
 
 __all__ = [
     "Agreement",
+    "Audit",
     "Cost",
     "CostFamily",
     "Course",
     "Diff",
+    "Evidence",
+    "Explanation",
+    "Finding",
     "Inputs",
     "Layer",
     "Machine",
@@ -83,6 +96,7 @@ __all__ = [
     "Recording",
     "Request",
     "Roofline",
+    "Rule",
     "Run",
     "Sweep",
     "Task",
@@ -90,6 +104,7 @@ __all__ = [
     "bench",
     "cmake_prefix_path",
     "diff",
+    "explain",
     "load",
     "record",
     "region",

@@ -24,7 +24,6 @@ from profkit.cache import cache_directory
 from profkit.errors import BuildError, InputError, MissingToolError, WriteError
 from profkit.libtorch_of import LibTorch
 from profkit.process import run_quietly
-from profkit.registry import unknown
 
 Say = Callable[[str], None]
 """Tells the user what is going on, one short line."""
@@ -64,38 +63,42 @@ cmake_prefix_path = str(sources())
 """What `find_package(profkit)` of a CMake project needs in its CMAKE_PREFIX_PATH."""
 
 
-def build(say: Say, variant: str = RELEASE) -> NativeBuild:
+def build(say: Say) -> NativeBuild:
     """Return the build for this torch, compiler and source, made now if it is not in the cache.
 
     Args:
         say: told if it is built, which takes a minute or two.
-        variant: one of `BUILD_TYPES`.
 
     Raises:
-        UsageError: there is no such variant.
         MissingToolError: torch, cmake, a compiler or Python's headers are missing.
         BuildError: cmake or the compiler fails; the message ends in its own words.
     """
-    if variant not in BUILD_TYPES:
-        raise unknown("build", variant, BUILD_TYPES)
+    options = {"PROFKIT_PYTHON_INCLUDE": _python_include()}
+    directory = _built(RELEASE, options, (PROGRAM, EXTENSION, MACHINE), say)
+    return NativeBuild(directory / PROGRAM, directory / EXTENSION, directory / MACHINE)
+
+
+def build_program(say: Say, variant: str) -> Path:
+    """Return the LibTorch runner in one of the variants of `BUILD_TYPES`; raises what `build` raises."""
+    return build(say).program if variant == RELEASE else _built(variant, {}, (PROGRAM,), say) / PROGRAM
+
+
+def _built(variant: str, options: Mapping[str, object], names: Sequence[str], say: Say) -> Path:
+    """Directory in the cache with these products of a variant."""
     torch = _torch_directory()
     cmake, compiler = _tool("cmake", ("cmake",)), _tool("a C++ compiler", _compilers())
-    key = _key(importlib.metadata.version("torch"), torch, _version(compiler), _python_include(), without="preload")
+    facts = (torch, _version(compiler), *options.values())
+    key = _key(importlib.metadata.version("torch"), *facts, without="preload")
     directory = cache_directory() / "native" / (key if variant == RELEASE else f"{variant}-{key}")
-    made = NativeBuild(directory / PROGRAM, directory / EXTENSION, directory / MACHINE)
-    if all(path.exists() for path in (made.program, made.extension, made.machine)):
-        return made
+    if all((directory / name).exists() for name in names):
+        return directory
     kind = "" if variant == RELEASE else f"a {variant} build of "
     say(f"building {kind}the C++ side with {Path(compiler).name} (once)")
-    options = {
-        "CMAKE_CXX_COMPILER": compiler,
-        "CMAKE_PREFIX_PATH": torch / "share" / "cmake",
-        "PROFKIT_PYTHON_INCLUDE": _python_include(),
-    }
+    options = {**options, "CMAKE_CXX_COMPILER": compiler, "CMAKE_PREFIX_PATH": torch / "share" / "cmake"}
     with _scratch(directory.parent) as scratch:
-        _run_cmake(cmake, sources(), scratch, options, BUILD_TYPES[variant])
-        _publish(scratch, directory, (PROGRAM, EXTENSION, MACHINE))
-    return made
+        _run_cmake(cmake, sources(), scratch, options, BUILD_TYPES[variant], names)
+        _publish(scratch, directory, names)
+    return directory
 
 
 def build_preload(libtorch: LibTorch, say: Say) -> Path:
@@ -145,11 +148,19 @@ def has_own_region(program: Path) -> bool:
 
 
 def _run_cmake(
-    cmake: str, source: Path, scratch: Path, options: Mapping[str, object], build_type: str = BUILD_TYPES[RELEASE]
+    cmake: str,
+    source: Path,
+    scratch: Path,
+    options: Mapping[str, object],
+    build_type: str = BUILD_TYPES[RELEASE],
+    products: Sequence[str] = (),
 ) -> None:
+    """Configure and compile what makes these products, or everything."""
     definitions = (f"-D{name}={value}" for name, value in options.items())
     configure = [cmake, "-S", str(source), "-B", str(scratch), f"-DCMAKE_BUILD_TYPE={build_type}", *definitions]
-    for command in (configure, [cmake, "--build", str(scratch), "--parallel", str(os.cpu_count() or 1)]):
+    targets = [word for product in products for word in ("--target", product.partition(".")[0])]
+    compiling = [cmake, "--build", str(scratch), "--parallel", str(os.cpu_count() or 1), *targets]
+    for command in (configure, compiling):
         status, output = run_quietly(command)
         if status:
             words = "\n".join(line for line in output.splitlines() if line.strip())[-4000:]

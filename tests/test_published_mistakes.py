@@ -122,7 +122,8 @@ def test_subnormal_weights_are_told_with_what_flushing_them_gives_back(made: Mad
     assert subnormal.run.evidence.subnormals.weights == pytest.approx(0.1, abs=0.01)
     assert len(subnormal.run.evidence.subnormals.flushed_step_ns) >= STEPS
     found = findings(made(mode="infer"), subnormal)["R13"]
-    assert found.outcome is Outcome.FAIL
+    assert found.outcome in (Outcome.WARN, Outcome.FAIL)  # by how much the processor minds
+    assert "subnormal" in found.says
     assert found.effect is not None
     assert findings(made(mode="infer"), made(mode="infer"))["R13"].outcome is Outcome.PASS
 

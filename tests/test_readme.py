@@ -11,13 +11,16 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from profkit import errors
+from profkit.audit import rules
 from profkit.cli import INTERRUPTED, app
 from profkit.cli.diff import EXAMPLES as DIFF_EXAMPLES
 from profkit.quantities import QUANTITIES
 from profkit.registry import discover
 from profkit.schema import markdown_table
 from profkit.spec import Workload
+from profkit.views.audit import rules_markdown
 from profkit.views.layers import workloads_markdown
+from profkit.what_if import Change
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -33,7 +36,7 @@ def test_every_command_that_is_written_down_exists_with_its_options(line: str) -
     _, name, *arguments = shlex.split(line, comments=True)
     arguments = arguments[: arguments.index("--")] if "--" in arguments else arguments
     known = {option for parameter in COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
-    assert {argument for argument in arguments if argument.startswith("-")} <= known
+    assert {argument for argument in arguments if argument.startswith("-") and argument != "-"} <= known
 
 
 def test_every_command_has_examples() -> None:
@@ -49,6 +52,16 @@ def test_the_column_table_is_the_schema() -> None:
 def test_the_workload_table_is_that_of_the_workloads() -> None:
     between = README.split("<!-- workloads -->")[1].split("<!-- end of workloads -->")[0]
     assert between.strip() == workloads_markdown(list(discover("profkit.workloads", Workload).values()))
+
+
+def test_the_rules_table_is_that_of_the_rules() -> None:
+    between = README.split("<!-- rules -->")[1].split("<!-- end of rules -->")[0]
+    assert between.strip() == rules_markdown(rules())
+
+
+def test_the_changes_table_names_every_change() -> None:
+    between = README.split("| change | tries |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", between, re.M)) == set(discover("profkit.what_if", Change))
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from profkit.implementations import Implementation
 from profkit.implementations.pytorch import missing_device
-from profkit.native import BUILD_TYPES, RELEASE, Say, build
+from profkit.native import BUILD_TYPES, RELEASE, Say, build_program
 from profkit.spec import Network
 
 
@@ -17,7 +17,7 @@ def command(say: Say, variant: str = RELEASE) -> list[str]:
         MissingToolError: torch, cmake or a compiler is missing.
         BuildError: the build fails.
     """
-    return [str(build(say, variant).program)]
+    return [str(build_program(say, variant))]
 
 
 def refusal(_network: Network, device: str) -> str | None:

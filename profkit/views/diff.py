@@ -12,12 +12,15 @@ from rich.text import Text
 
 from profkit.audit import Audit
 from profkit.comparison import SHARES, Diff, Row, diff
+from profkit.explanation import explain
+from profkit.plain_costs import Basis
 from profkit.profile import Profile
 from profkit.quantities import QUANTITIES, Derived, derive
 from profkit.run import Run
 from profkit.schema import CATEGORIES
 from profkit.summary import is_host
 from profkit.views.audit import audit_line
+from profkit.views.cause_words import headline, mainly
 from profkit.views.cost import format_cost, name_of, plain_quantity, quantity_cell
 from profkit.views.refusal import refusal_lines
 from profkit.views.run import agreement_line, name
@@ -38,6 +41,12 @@ def answer(by_category: Diff, by_place: Diff) -> list[str]:
         *_places(by_place),
         *_lonely(by_place),
     ]
+
+
+def why_lines(baseline: Profile, candidate: Profile) -> list[str]:
+    """What the gap without the tool is, where that was timed, and its largest causes (`profkit explain` has all)."""
+    found = explain(baseline, candidate)
+    return [*([headline(found)] if found.basis is Basis.PLAIN else []), *mainly(found)]
 
 
 def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
@@ -122,7 +131,8 @@ def diff_view(
         if len(by_category.rows) > 1:  # a clock sees but one
             tables.append(diff_table(by_category, len(CATEGORIES)))
         tables.append(diff_table(by_place, top, _derived(by_place, (baseline, candidate), columns)))
-    return Group(*(Text(line) for line in (*lines, *more)), *(part for table in tables for part in ("", table)))
+    lines += [*why_lines(baseline, candidate), *more]
+    return Group(*map(Text, lines), *(part for table in tables for part in ("", table)))
 
 
 def diff_rows(
@@ -176,7 +186,7 @@ def diff_json(
     for device in _devices(baseline, candidate):
         lines += answer(diff(baseline, candidate, ("category",), device), diff(baseline, candidate, by, device))
     return {
-        "answer": [*lines, *more],
+        "answer": [*lines, *why_lines(baseline, candidate), *more],
         "unit": first.unit,
         "per_step": first.per_step,
         "baseline": asdict(baseline.run),
