@@ -197,7 +197,7 @@ def _of_profile(path: Path) -> _Artefacts:
             raise InputError(f"the artefact of {path} is gone: {file}", "put it back, or import it where it lies now")
         if digest and sha256(file) != digest:
             raise InputError(f"the artefact of {path} has changed since: {file}", "import it again")
-    told = replace(run, directory=None)
+    told = replace(run, directory=None, evidence=replace(run.evidence, trace=None))
     # Without digests nobody else has said more of the run than the artefact itself.
     return _Artefacts(files, told if run.artefact_sha256 else None)
 

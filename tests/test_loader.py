@@ -13,6 +13,7 @@ from profkit.artefact import sha256
 from profkit.errors import InputError
 from profkit.loader import artefacts, load, located, recordings
 from profkit.profile import read_profile
+from profkit.trace_facts import with_trace
 
 TRACES = Path(__file__).parents[1] / "traces" / "mnist_cnn"
 TORCH = TRACES / "pytorch" / "torch"
@@ -21,7 +22,8 @@ TORCH = TRACES / "pytorch" / "torch"
 @pytest.mark.parametrize("trace", ["pytorch/torch", "libtorch/torch", "pytorch/callgrind", "libtorch/callgrind"])
 def test_the_recordings_of_a_profile_aggregate_to_the_profile(trace: str) -> None:
     path = TRACES / trace / "profile.json"
-    again, profile = aggregate(recordings(path)), read_profile(path)
+    read, profile = recordings(path), read_profile(path)
+    again = with_trace(aggregate(read), read)
     assert again.cost().sum() == profile.cost().sum()
     assert replace(again.run, directory=None) == replace(profile.run, directory=None)
 
