@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,19 @@ from elftools.elf.sections import SymbolTableSection
 
 from profkit.evidence import Binary
 
-_BROKEN = (ELFError, DWARFError, ConstructError, AssertionError, KeyError, NotImplementedError, OSError, ValueError)
+_BROKEN = (
+    AssertionError,
+    ConstructError,
+    DWARFError,
+    ELFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    ValueError,
+    zlib.error,
+)
 """What reading a file that is cut off, or newer than the library, comes to."""
 
 _LEVEL = re.compile(r"(?<!\S)-O(?:\d|fast|[gsz])?(?!\S)")

@@ -41,6 +41,12 @@ _BY_CATEGORY = {
 _KERNEL = "kernel"
 _NAMED = 3
 
+_OF_ONE_OPERATOR: tuple[Callable[[Key], Key | None], ...] = (
+    lambda key: key[:3],
+    lambda key: key[1:3] if key[2] else None,
+)
+"""What kernels of one operator are matched by."""
+
 Rows = tuple[int, ...]
 Sides = tuple[list[int], list[int]]
 
@@ -105,20 +111,20 @@ def _cause(key: Key, python: bool) -> str:
 
 def _kernels(keys: tuple[Sequence[Key], Sequence[Key]], rows: Sides, symbols: bool, same: str) -> list[Group]:
     """Match kernels level by level; what is left has no counterpart."""
-    found, rest = _matched(keys, rows, lambda key: key[:3])
-    groups = []
-    for sides in found:
-        alike, other = _by_symbol(keys, sides) if symbols else (sides, ([], []))
-        if any(alike):
-            groups.append(_group(keys, alike, same))
-        if all(other):
-            # Another instruction set has other symbols too.
-            groups.append(_group(keys, other, same if same == OTHER_ISA else OTHER_KERNEL))
-        else:
-            for side in (0, 1):
-                rest[side].extend(other[side])
-    found, rest = _matched(keys, rest, lambda key: key[1:3] if key[2] else None)
-    groups += [_group(keys, sides, same) for sides in found]
+    groups: list[Group] = []
+    rest = rows
+    for by in _OF_ONE_OPERATOR:
+        found, rest = _matched(keys, rest, by)
+        for sides in found:
+            alike, other = _by_symbol(keys, sides) if symbols else (sides, ([], []))
+            if any(alike):
+                groups.append(_group(keys, alike, same))
+            if all(other):
+                # Another instruction set has other symbols too.
+                groups.append(_group(keys, other, same if same == OTHER_ISA else OTHER_KERNEL))
+            else:
+                for side in (0, 1):
+                    rest[side].extend(other[side])
     found, rest = _matched(keys, rest, lambda key: key[:2] if any(key[:2]) else None)
     groups += [_group(keys, sides, OTHER_KERNEL) for sides in found]
     for side, cause in enumerate((ONLY_A, ONLY_B)):
@@ -150,7 +156,7 @@ def _matched(
 
 
 def _by_symbol(keys: tuple[Sequence[Key], Sequence[Key]], rows: Sides) -> tuple[Sides, Sides]:
-    """One operator in one place: rows of the code that both sides run, and of other code."""
+    """One operator: rows of the code that both sides run, and of other code."""
     common = set.intersection(*({keys[side][row][5] for row in rows[side]} for side in (0, 1)))
     alike: Sides = [], []
     other: Sides = [], []

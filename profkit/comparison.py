@@ -1,7 +1,7 @@
 """Diff: align two operator tables and say for each row how much the candidate differs, and how surely.
 
 Costs are compared per step where both recordings have steps, else as a whole. Only equal units are subtracted:
-profiles of different units are compared by the shares of their own wholes.
+profiles of different units, or samples of different periods, are compared by the shares of their own wholes.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from profkit.profile import Profile
-from profkit.resampling import Values, detectable_difference, difference, effect_size
+from profkit.resampling import LEVEL, Values, detectable_difference, difference, effect_size
 from profkit.run import Run
 from profkit.summary import Key, Summary, is_host, summarise
 
 Pair = tuple[tuple[Key, ...], tuple[Key, ...]]
 
-CONFIDENCE = 0.95
 SHARES = "share"
 FINEST = ("layer", "phase", "operator")
 
@@ -78,7 +77,8 @@ class Diff:
         baseline: run of the first profile.
         candidate: run of the second.
         by: the columns that rows were aligned by.
-        unit: ns, instructions, samples, or `share` where the two units differ.
+        unit: ns, instructions, samples, or `share` where the two cannot be subtracted.
+        units: of the two profiles.
         exact: whether costs are counts that repeat, so that rows need no interval.
         per_step: whether costs are per step.
         device: `cpu`, or `device` for what ran beside it at the same time.
@@ -92,6 +92,7 @@ class Diff:
     candidate: Run
     by: tuple[str, ...]
     unit: str
+    units: tuple[str, str]
     exact: bool
     per_step: bool
     device: str
@@ -110,7 +111,7 @@ def diff(baseline: Profile, candidate: Profile, by: Sequence[str] = FINEST, devi
             set against those that only the other has, because languages decompose the same layer differently.
         device: `cpu` for costs of the processor, `device` for kernels that ran beside it.
     """
-    unit = baseline.unit if baseline.unit == candidate.unit else SHARES
+    unit = baseline.unit if baseline.counts_like(candidate) else SHARES
     per_step = bool(baseline.run.steps and candidate.run.steps)
     sides = [
         _Side.of(profile, summarise(profile, by, is_host(profile) == (device == "cpu")), per_step, unit)
@@ -127,6 +128,7 @@ def diff(baseline: Profile, candidate: Profile, by: Sequence[str] = FINEST, devi
         candidate=candidate.run,
         by=tuple(by),
         unit=unit,
+        units=(baseline.unit, candidate.unit),
         exact=exact,
         per_step=per_step,
         device=device,
@@ -142,7 +144,7 @@ class _Side:
 
     Attributes:
         index: row of each key.
-        samples: costs of each key, (keys, steps), or (keys, 1) where there are no steps to tell apart.
+        samples: costs of each key, (keys, steps), or (keys, 1) where there are no steps, or none to tell apart.
         whole: sum over all keys, of which shares are taken.
         processes: that the samples are from, equally many of each.
     """
@@ -155,7 +157,7 @@ class _Side:
     @staticmethod
     def of(profile: Profile, summary: Summary, per_step: bool, unit: str) -> _Side:
         """Costs in `unit` from the sums of a profile."""
-        whole_cost = summary.self_cost.astype(float)[:, None]
+        whole_cost = summary.self_cost.astype(float)[:, None] / ((profile.run.steps or 1) if per_step else 1)
         samples = summary.per_step.astype(float) if per_step and summary.per_step is not None else whole_cost
         whole = float(samples.mean(axis=1).sum())
         if unit == SHARES and whole:
@@ -252,7 +254,7 @@ def interval(baseline: Values, candidate: Values) -> tuple[float | None, float |
     if variance == 0:
         return delta, delta
     freedom = variance**2 / float((variances**2 / np.array([len(baseline) - 1, len(candidate) - 1])).sum())
-    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * variance**0.5
+    margin = float(stdtrit(freedom, (1 + LEVEL) / 2)) * variance**0.5
     return delta - margin, delta + margin
 
 

@@ -26,13 +26,14 @@ from profkit.causes import (
     Group,
     divide,
 )
+from profkit.columns import Flags
 from profkit.kernel_costs import BY_NAME
 from profkit.plain_costs import Basis, PlainCosts, plain_costs, plain_times
 from profkit.profile import Profile
 from profkit.resampling import Values, difference
 from profkit.run import Run
 from profkit.summary import Key, is_host, summarise
-from profkit.work_ratio import Ratios, work_of
+from profkit.work_by_place import Ratios, Work, work_of
 
 EXACT, MEASURED, ESTIMATED, NOISE = "exact", "measured", "estimated", "within noise"
 """How sure a cause is."""
@@ -51,8 +52,9 @@ class Place:
         layer: None outside every layer.
         phase: None outside every phase.
         operator: None outside every operator; `a | b` where the sides have different ones.
-        baseline: cost a step.
-        candidate: likewise.
+        baseline: cost; of a kernel that the sides have not the same work for, what the baseline's would cost with the
+            candidate's work.
+        candidate: cost.
     """
 
     layer: str | None
@@ -73,7 +75,8 @@ class Cause:
 
     Attributes:
         name: one of `causes.CAUSES`.
-        baseline: what it costs the baseline, a step.
+        baseline: what it costs the baseline; of kernels that the sides have not the same work for, what the baseline's
+            would cost with the candidate's work, because what work is worth is a cause of its own.
         candidate: what it costs the candidate.
         delta: its part of the gap.
         share: of the gap; None where there is no gap.
@@ -102,7 +105,7 @@ class Explanation:
         baseline: run of the first profile.
         candidate: run of the second.
         device: `cpu`, or `device` for what ran beside it.
-        unit: ns, instructions, samples, or `share` where the tools measure different things.
+        unit: ns, instructions, samples, or `share` where the two cannot be subtracted.
         per_step: whether costs are a step's, or all of the recording.
         basis: whether they are times without the tool, what the tool counted, or shares.
         costs: of the whole, on each side.
@@ -110,7 +113,7 @@ class Explanation:
         high: its upper end.
         causes: in the order of `causes.CAUSES`, all of them.
         sides: costs by row that the causes are made of.
-        macs: multiply-adds a step of each side; None where nobody knows.
+        macs: multiply-adds of each side, a step or in all; None where nobody knows.
         instruction_sets: that each side's kernels were made for, as the run names them.
         called: by layer and phase, the operator that its code calls: the one with the largest cost, callees included.
     """
@@ -175,12 +178,12 @@ def explain(baseline: Profile, candidate: Profile, device: str = "cpu") -> Expla
         DataError: a profile has no cost in any row.
     """
     unit, basis = _unit(baseline, candidate, device)
-    rows = tuple(is_host(profile) == (device == "cpu") for profile in (baseline, candidate))
-    sides = plain_costs(baseline, BY, basis, rows[0]), plain_costs(candidate, BY, basis, rows[1])
+    rows = is_host(baseline) == (device == "cpu"), is_host(candidate) == (device == "cpu")
+    sides = _sides(baseline, candidate, basis, rows)
     isas = _instruction_sets(baseline.run, candidate.run)
     groups = divide(sides[0].keys, sides[1].keys, unit == INSTRUCTIONS, _same(baseline.run, candidate.run, isas))
     layered = all(any(key[0] for key in side.keys) for side in sides)
-    work = work_of(baseline, rows[0], layered), work_of(candidate, rows[1], layered)
+    work = _work(baseline, candidate, rows, layered)
     parts = _Parts.of(groups, sides, Ratios.of(*work, layered))
     low, high = (None, None) if unit == INSTRUCTIONS else _gap_interval(sides)
     return Explanation(
@@ -188,7 +191,7 @@ def explain(baseline: Profile, candidate: Profile, device: str = "cpu") -> Expla
         candidate=candidate.run,
         device=device,
         unit=unit,
-        per_step=bool(baseline.run.steps and candidate.run.steps),
+        per_step=_per_step(baseline, candidate),
         basis=basis,
         costs=(sides[0].steps.mean, sides[1].steps.mean),
         low=low,
@@ -201,13 +204,35 @@ def explain(baseline: Profile, candidate: Profile, device: str = "cpu") -> Expla
     )
 
 
+def _per_step(baseline: Profile, candidate: Profile) -> bool:
+    """Whether costs are a step's: a step of one is no counterpart of the whole other one."""
+    return bool(baseline.run.steps and candidate.run.steps)
+
+
+def _sides(
+    baseline: Profile, candidate: Profile, basis: Basis, rows: tuple[Flags, Flags]
+) -> tuple[PlainCosts, PlainCosts]:
+    per_step = _per_step(baseline, candidate)
+    return (
+        plain_costs(baseline, BY, basis, rows[0], per_step=per_step),
+        plain_costs(candidate, BY, basis, rows[1], per_step=per_step),
+    )
+
+
+def _work(baseline: Profile, candidate: Profile, rows: tuple[Flags, Flags], layered: bool) -> tuple[Work, Work]:
+    per_step = _per_step(baseline, candidate)
+    return (
+        work_of(baseline, rows[0], layered=layered, per_step=per_step),
+        work_of(candidate, rows[1], layered=layered, per_step=per_step),
+    )
+
+
 def _unit(baseline: Profile, candidate: Profile, device: str) -> tuple[str, Basis]:
     """The unit of the explanation: times without the tool wherever both sides have them, but counts stay counts."""
-    units = {baseline.unit, candidate.unit}
     timed = all(plain_times(profile.run) and profile.run.steps for profile in (baseline, candidate))
-    if INSTRUCTIONS not in units and timed and device == "cpu":
+    if INSTRUCTIONS not in (baseline.unit, candidate.unit) and timed and device == "cpu":
         return "ns", Basis.PLAIN
-    return (units.pop(), Basis.RECORDED) if len(units) == 1 else (SHARE, Basis.SHARES)
+    return (baseline.unit, Basis.RECORDED) if baseline.counts_like(candidate) else (SHARE, Basis.SHARES)
 
 
 def _called(profile: Profile) -> dict[Key, str]:
@@ -255,7 +280,7 @@ class _Parts:
         for group in groups:
             before = sides[0].samples[list(group.left)].sum(axis=0)
             after = sides[1].samples[list(group.right)].sum(axis=0)
-            ratio = ratios.at(group.key) if group.cause in KERNELS else 1.0
+            ratio = ratios.of_rows(*_keys(group, sides)) if group.cause in KERNELS else 1.0
             if ratio != 1.0:
                 # What one side alone has work for, and what has no cost to scale, is all work.
                 whole = not before.any() or not after.any() or not np.isfinite(ratio)
@@ -276,6 +301,10 @@ class _Parts:
         return (
             {} if np.isnan(low).any() else dict(zip(CAUSES, zip(low.tolist(), high.tolist(), strict=True), strict=True))
         )
+
+
+def _keys(group: Group, sides: tuple[PlainCosts, PlainCosts]) -> tuple[list[Key], list[Key]]:
+    return [sides[0].keys[row] for row in group.left], [sides[1].keys[row] for row in group.right]
 
 
 def _place(group: Group, before: float, after: float) -> Place:

@@ -64,7 +64,7 @@ READING = _any(
         r"torchvision/(?:datasets|io)/[^\n]*|torch/utils/data/[^\n]*|torch/serialization\.py|PIL/(?:ImageFile|\w+Plugin)\.py"
         r"|numpy/lib/(?:_?npyio(?:_impl)?|_?format(?:_impl)?)\.py|(?:pandas|skimage)/io/[^\n]*|(?:h5py|imageio)/[^\n]*"
         r"|(?:webdataset|tifffile|soundfile|torchcodec)/[^\n]*|torchaudio/[^\n]*|(?:gzip|bz2|lzma|tarfile|zipfile)\.py"
-        r"|(?:idx|mnist|cifar\w*)(?:_reader|_loader)?\.py"
+        r"|idx(?:_reader|_loader)?\.py|(?:mnist|cifar\w*)_(?:reader|loader)\.py"
     ),
     r"^(?:Image\.)?(?:open|_decompression_bomb_check)\n(?:[^\n]*/)?PIL/Image\.py\n",
     rf"(?i)^(?:[\w.<>]+\.)?_?{_READERS}\n[^\n]*\.(?:py|ipynb)\n",

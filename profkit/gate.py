@@ -20,10 +20,21 @@ from typing import Any
 
 import numpy as np
 
+from profkit.columns import valid
 from profkit.comparison import Row, diff
 from profkit.errors import UsageError
-from profkit.judgement import ENOUGH_PROCESSES, PROCESS_DEVIATION, Judgement, Values, Verdict, exact, family, judged
+from profkit.judgement import (
+    ENOUGH_PROCESSES,
+    PROCESS_DEVIATION,
+    Judgement,
+    Verdict,
+    exact,
+    family,
+    judged,
+    used_processes,
+)
 from profkit.profile import Profile
+from profkit.resampling import Values
 from profkit.run import Run
 from profkit.summary import Key, is_host, summarise
 
@@ -46,7 +57,8 @@ class Gate:
         measured: what the total is made of.
         exact: whether rows and total are counts that repeat.
         per_step: whether costs are per step.
-        processes: fresh processes of either side.
+        processes: fresh processes that the total's steps of either side are told apart by; one where they are not
+            equally many of each.
         total: the whole.
         rows: past the limit first, then unsure, undecided, within; the largest change first.
         family: rows judged together; each has the interval that keeps all of them at 95 %.
@@ -102,11 +114,22 @@ def parse_limit(text: str) -> float:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows, how many were judged as a family, and how many are too small."""
+    """The rows, how many were judged as a family, how many are too small, and of how many processes they are."""
 
     rows: tuple[Judgement, ...] = ()
     family: int = 0
     small: int = 0
+    processes: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Total:
+    """The whole, its unit, what it is made of, and of how many processes it is."""
+
+    judgement: Judgement
+    unit: str
+    measured: str
+    processes: tuple[int, int]
 
 
 def gate(baseline: Profile, candidate: Profile, limit: float, by: tuple[str, ...] = ()) -> Gate:
@@ -121,26 +144,29 @@ def gate(baseline: Profile, candidate: Profile, limit: float, by: tuple[str, ...
     """
     sides = (baseline, candidate)
     processes = _processes(baseline.run), _processes(candidate.run)
-    total, unit, measured = _total(sides, processes, limit)
+    whole = _total(sides, processes, limit)
+    total = whole.judgement
     other_work = _other_work(baseline.run, candidate.run)
     if other_work:
         total = replace(total, verdict=Verdict.UNDECIDED, reason=other_work)
     judged_rows = _rows(sides, processes, limit, by) if by and not _incomparable(sides) else _Rows()
-    is_exact = unit == "instructions"
+    is_exact = baseline.unit == candidate.unit == whole.unit == "instructions"
     notes = [f"rows are undecided: {_incomparable(sides)}"] if by and _incomparable(sides) else []
-    if not is_exact and min(processes) < ENOUGH_PROCESSES:
-        notes.append(_few_processes(processes))
+    if not is_exact and min(whole.processes) < ENOUGH_PROCESSES:
+        notes.append(_few_processes(whole.processes))
+    if judged_rows.processes not in (None, whole.processes):
+        notes.append(_other_processes(judged_rows.processes))
     return Gate(
         baseline=baseline.run,
         candidate=candidate.run,
         limit=limit,
         by=by,
-        unit=unit,
+        unit=whole.unit,
         row_unit=baseline.unit,
-        measured=measured,
+        measured=whole.measured,
         exact=is_exact,
-        per_step=measured == PLAIN or all(profile.run.steps for profile in sides),
-        processes=processes,
+        per_step=whole.measured == PLAIN or all(profile.run.steps for profile in sides),
+        processes=whole.processes,
         total=total,
         rows=judged_rows.rows,
         family=judged_rows.family,
@@ -162,6 +188,10 @@ def _few_processes(processes: tuple[int, int]) -> str:
         f"processes was not measured and is taken as {100 * PROCESS_DEVIATION:g} %; record with --repeats 5, or count "
         "instructions (--tool callgrind)"
     )
+
+
+def _other_processes(processes: tuple[int, int]) -> str:
+    return f"intervals of rows are over {processes[0]} and {processes[1]} processes, by the steps under the tool"
 
 
 def _other_work(baseline: Run, candidate: Run) -> str:
@@ -204,6 +234,13 @@ def _no_rows(baseline: Profile, candidate: Profile) -> str:
         return "samples are too coarse to tell a change surely"
     if bool(baseline.run.steps) != bool(candidate.run.steps):
         return "only one side has steps"
+    for side, profile in zip("AB", (baseline, candidate), strict=True):
+        if (
+            profile.unit == "ns"
+            and (profile.run.steps or 1) > 1
+            and not valid(profile.operators["self_ns_per_step"]).any()
+        ):
+            return f"{side} has no costs of single steps"
     return ""
 
 
@@ -212,8 +249,8 @@ def _processes(run: Run) -> int:
     return len(set(run.evidence.processes)) or run.repeats or 1
 
 
-def _total(sides: tuple[Profile, Profile], processes: tuple[int, int], limit: float) -> tuple[Judgement, str, str]:
-    """The whole, its unit, and what it is made of: times without the tool wherever both sides have them."""
+def _total(sides: tuple[Profile, Profile], processes: tuple[int, int], limit: float) -> _Total:
+    """Judge the whole: by times without the tool wherever both sides have them."""
     units = [profile.unit for profile in sides]
     elsewhere = _elsewhere(*(profile.run for profile in sides))
     counted = units == ["instructions", "instructions"]
@@ -224,17 +261,17 @@ def _total(sides: tuple[Profile, Profile], processes: tuple[int, int], limit: fl
             total = replace(total, verdict=Verdict.UNDECIDED, reason=elsewhere)
         elif min(values.min() for values in samples) <= 0:
             total = replace(total, verdict=Verdict.UNDECIDED, reason="there are steps that took no time")
-        return total, "ns", PLAIN
+        return _Total(total, "ns", PLAIN, used_processes(samples, processes))
     unit = units[0]
     empty = _empty((), "cpu")
     reason = _no_rows(*sides) or ("" if counted else elsewhere)
     if reason:
-        return replace(empty, reason=reason), unit, "the profiles"
+        return _Total(replace(empty, reason=reason), unit, "the profiles", processes)
     host = [_costs(profile) for profile in sides]
     made_of = "instructions" if counted else f"step times under {sides[0].run.tool}"
     if counted:
-        return exact(empty, [float(cost.mean()) for cost in host], limit), unit, made_of
-    return judged(empty, host, processes, limit), unit, made_of
+        return _Total(exact(empty, [float(cost.mean()) for cost in host], limit), unit, made_of, processes)
+    return _Total(judged(empty, host, processes, limit), unit, made_of, used_processes(host, processes))
 
 
 def _empty(key: Key, device: str) -> Judgement:
@@ -248,9 +285,10 @@ def _costs(profile: Profile) -> Values:
 
 
 def _samples(profile: Profile, by: tuple[str, ...], device: str) -> Mapping[Key, Values]:
-    """Costs of each key in each step; where there are no steps one number."""
+    """Costs of each key in each step; a step of all together where steps cannot be told apart; else one number."""
     summary = summarise(profile, by, is_host(profile) == (device == "cpu"))
-    costs = summary.self_cost[:, None] if summary.per_step is None else summary.per_step
+    whole = summary.self_cost[:, None] / (profile.run.steps or 1)
+    costs = whole if summary.per_step is None else summary.per_step
     return dict(zip(summary.keys, costs.astype(float), strict=True))
 
 
@@ -275,7 +313,8 @@ def _rows(sides: tuple[Profile, Profile], processes: tuple[int, int], limit: flo
                 values = [_sum(of_side, keys) for of_side, keys in zip(samples, aligned.keys, strict=True)]
                 usable.append((row, values))
     found += family(usable, processes, limit)
-    return _Rows(tuple(sorted(found, key=_order)), len(usable), small)
+    used = used_processes(usable[0][1], processes) if usable else None
+    return _Rows(tuple(sorted(found, key=_order)), len(usable), small, used)
 
 
 def _known(row: Row) -> dict[str, Any]:

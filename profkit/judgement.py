@@ -10,17 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from profkit.resampling import relative_difference
+from profkit.resampling import LEVEL, Values, relative_difference
+from profkit.summary import Key
 
-Values: TypeAlias = npt.NDArray[np.float64]
-Key: TypeAlias = tuple[str | None, ...]
-
-LEVEL = 0.95
 ENOUGH_PROCESSES = 2
 """The fewest that have a spread; Welch's interval is wide enough for two."""
 PROCESS_DEVIATION = 0.05
@@ -106,14 +101,20 @@ def judged(
     reason = _unusable(samples)
     if reason:
         return replace(row, reason=reason)
-    used = tuple(count if len(values) % count == 0 else 1 for values, count in zip(samples, processes, strict=True))
-    found = relative_difference(samples[0], samples[1], (used[0], used[1]), level)
+    used = used_processes(samples, processes)
+    found = relative_difference(samples[0], samples[1], used, level)
     change, low, high = (float(values[0]) for values in found)
     if not all(map(math.isfinite, (change, low, high))):
         return replace(row, reason="there is no interval")
     low, high = _widened(change, low, high, used, level)
     verdict = Verdict.PAST if low > limit else Verdict.WITHIN if high <= limit else Verdict.UNSURE
     return replace(row, change=change, low=low, high=high, verdict=verdict, reason="")
+
+
+def used_processes(samples: Sequence[Values], processes: tuple[int, int]) -> tuple[int, int]:
+    """The processes that samples can be told apart by: one, where they are not equally many of each."""
+    left, right = (count if len(values) % count == 0 else 1 for values, count in zip(samples, processes, strict=True))
+    return left, right
 
 
 def _unusable(samples: Sequence[Values]) -> str:

@@ -16,7 +16,7 @@ class Machine:
     Attributes:
         processor: model name.
         instruction_set: widest vector extension that programs may use here (`avx512`, `avx2`, ...).
-        cores: logical processors available.
+        cores: logical processors, also those that this program is not bound to.
         memory_bytes: physical memory.
         system: kernel and release.
         accelerators: names of the devices found by the run, in order.
@@ -54,7 +54,7 @@ def this_machine() -> Machine:
     return Machine(
         processor=facts.get("brand_raw", platform.processor() or platform.machine()),
         instruction_set=widest_vectors(facts.get("flags", ())),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()}",
     )

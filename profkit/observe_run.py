@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,12 @@ class Observed:
     """What the tensors that a run left tell.
 
     Attributes:
-        inputs: of the first batch.
-        training: what one step does; None of inference.
+        inputs: of the first batch; None where it has values that are infinite or no number.
+        training: what one step does; None of inference, or where it leaves no weight a number.
         subnormals: in weights, optimizer state and activations.
     """
 
-    inputs: Inputs
+    inputs: Inputs | None
     training: Training | None
     subnormals: Subnormals
 
@@ -116,8 +117,8 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:DIGITS]
 
 
-def inputs_of(inputs: torch.Tensor, preparation: Mapping[str, str]) -> Inputs:
-    """Digest and statistics of a batch.
+def inputs_of(inputs: torch.Tensor, preparation: Mapping[str, str]) -> Inputs | None:
+    """Digest and statistics of a batch; None where they are no numbers, which JSON does not have.
 
     Args:
         inputs: float (batch size, *input shape).
@@ -127,6 +128,8 @@ def inputs_of(inputs: torch.Tensor, preparation: Mapping[str, str]) -> Inputs:
 
     deviation, mean = torch.std_mean(inputs.double(), correction=0)
     least, largest = torch.aminmax(inputs)
+    if not math.isfinite(mean.item()) or not math.isfinite(deviation.item()):
+        return None
     return Inputs(
         sha256=hashlib.sha256(inputs.contiguous().numpy().tobytes()).hexdigest(),
         shape=tuple(inputs.shape),
@@ -153,11 +156,11 @@ def _preparation(body: Mapping[str, Any], mode: str, synthetic: bool) -> dict[st
     }
 
 
-def training_of(layers: Sequence[Mapping[str, Any]], before: Tensors, after: Tensors) -> Training:
-    """What a training step does to the trainable weights.
+def training_of(layers: Sequence[Mapping[str, Any]], before: Tensors, after: Tensors) -> Training | None:
+    """What a training step does to the trainable weights; None where it leaves none of them a number.
 
     A bias ahead of a batch norm is left out: the norm takes any constant out again, so that its gradient is nothing
-    but rounding.
+    but rounding. So are changes that are infinite or no number, which JSON does not have.
 
     Args:
         layers: of the bundle.
@@ -172,7 +175,10 @@ def training_of(layers: Sequence[Mapping[str, Any]], before: Tensors, after: Ten
         for layer in layers
         for name in LAYER_KINDS[layer["kind"]].parameter_shapes(layer["settings"])
     ]
-    changes = {name: _change(before[name], after[name]) for name in names if name not in without_effect}
+    found = {name: _change(before[name], after[name]) for name in names if name not in without_effect}
+    changes = {name: change for name, change in found.items() if math.isfinite(change)}
+    if found and not changes:
+        return None
     return Training(changes, tuple(name for name, change in changes.items() if not change))
 
 

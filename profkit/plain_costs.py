@@ -62,7 +62,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class PlainCosts:
-    """Costs a step by key, in one unit.
+    """Costs by key, in one unit, a step or in all.
 
     Attributes:
         keys: of the rows that cost anything.
@@ -92,28 +92,29 @@ class PlainCosts:
 
 def plain_times(run: Run) -> list[Values]:
     """Times of the steps without the tool by process; times that are none (zero, not a number) are left out."""
-    count = len(run.evidence.processes) or (run.repeats if len(run.step_ns) == run.steps else 1)
+    count = len(set(run.evidence.processes)) or (run.repeats if len(run.step_ns) == run.steps else 1)
     parts = [part[np.isfinite(part) & (part > 0)] for part in processes(run.step_ns, count)]
     return [part for part in parts if len(part)]
 
 
-def plain_costs(profile: Profile, by: Sequence[str], basis: Basis, rows: Flags) -> PlainCosts:
-    """Costs of some rows of a profile a step, or in all where there are no steps.
+def plain_costs(profile: Profile, by: Sequence[str], basis: Basis, rows: Flags, *, per_step: bool) -> PlainCosts:
+    """Costs of some rows of a profile.
 
     Args:
         profile: to be summed.
         by: columns that make a key.
         basis: what costs are given as; plain times need `plain_times`.
         rows: which rows count, shape (rows,).
+        per_step: whether costs are those of a step, or of all the recording; plain times are always of a step.
     """
     summary = summarise(profile, by, rows)
-    samples, repeats = _recorded(profile, summary)
+    samples, repeats = _recorded(profile, summary, per_step)
     tool_steps = _steps(_parts(samples.sum(axis=0), repeats))
     plain = plain_times(profile.run) if basis is Basis.PLAIN else []
     steps = _steps(plain) if plain else tool_steps
     samples, repeats = _without_first(samples, repeats, tool_steps)
     under_tool = float(samples.mean(axis=1).sum())
-    count = np.array([value or 0 for value in summary.count], float) / (profile.run.steps or 1)
+    count = np.array([value or 0 for value in summary.count], float) / _steps_of(profile, per_step)
     factors, per_call = np.ones(len(samples)), 0.0
     if plain:
         wanted = (steps.mean - steps.first - steps.slow) * _seen(profile, tool_steps, under_tool)
@@ -141,13 +142,18 @@ def _unless_rounding(left: float, whole: float) -> float:
     return left if abs(left) > _ROUNDING * whole else 0.0
 
 
-def _recorded(profile: Profile, summary: Summary) -> tuple[Values, int]:
+def _recorded(profile: Profile, summary: Summary, per_step: bool) -> tuple[Values, int]:
     """Costs of each key in each step, (keys, steps), or (keys, 1), and of how many processes the steps are."""
-    steps = profile.run.steps or 1
-    if summary.per_step is None or not summary.per_step.any():
+    steps = _steps_of(profile, per_step)
+    if not per_step or summary.per_step is None or not summary.per_step.any():
         return summary.self_cost.astype(float)[:, None] / steps, 1
     repeats = profile.run.repeats or 1
     return summary.per_step.astype(float), repeats if steps % repeats == 0 else 1
+
+
+def _steps_of(profile: Profile, per_step: bool) -> int:
+    """What sums over the recording are divided by."""
+    return (profile.run.steps or 1) if per_step else 1
 
 
 def _seen(profile: Profile, tool_steps: Steps, under_tool: float) -> float:
@@ -171,7 +177,7 @@ def _steps(parts: Sequence[Values]) -> Steps:
     rest = every
     if any(found.outlier for found in firsts):
         # Of all processes, so that they stay equally long.
-        parts = [part[1:] for part in parts]
+        parts = [part[1:] for part in parts if len(part) > 1]
         rest = np.concatenate(parts)
     equal = len({len(part) for part in parts}) == 1
     mean = float(every.mean())

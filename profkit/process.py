@@ -166,12 +166,14 @@ def _start(
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ask the whole session to stop, then make it."""
-    if process.poll() is None:
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_S)
-    _signal(process, signal.SIGKILL)
-    process.wait()
+    try:
+        if process.poll() is None:
+            _signal(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE_S)
+    finally:  # also when Ctrl-C is pressed again: in a session of its own the terminal does not reach it
+        _signal(process, signal.SIGKILL)
+        process.wait()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -118,6 +118,12 @@ class Profile:
         """Unit of `metric`."""
         return schema.METRICS[self.metric]
 
+    def counts_like(self, other: Profile) -> bool:
+        """Whether costs of the two can be subtracted: of one unit, and samples also of one period."""
+        if self.unit != other.unit:
+            return False
+        return self.unit != "samples" or self.run.sampling_period_ns == other.run.sampling_period_ns
+
     def cost(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Self cost of each row, shape (rows,), in `unit`; rows that cannot have one count nothing."""
         return counts(self.operators[self.metric]).astype(np.int64, copy=False)

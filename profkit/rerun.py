@@ -8,7 +8,7 @@ checked before: the machine, the libraries and the work must be those that it ha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -130,7 +130,7 @@ class WhatIf:
         unchanged: by side, the run as it was.
         gap: a step of B over one of A, as they were.
         tried: in the order of the changes, A before B.
-        untried: what had nothing to change, or failed.
+        untried: what had nothing to change, failed, or had not had its turn when it was interrupted.
         rounds: fresh processes of each trial; of a last round that was cut short, not all have it.
         steps: of a process, by side.
         interrupted: whether Ctrl-C ended it early.
@@ -160,6 +160,10 @@ class _Planned:
     @property
     def title(self) -> str:
         return f"{self.side} {UNCHANGED}" if self.change is None else f"{self.side} with {self.label}"
+
+    @property
+    def title_of_change(self) -> str:
+        return UNCHANGED if self.change is None else f"{self.change.name} ({self.label})"
 
 
 def try_changes(
@@ -208,7 +212,7 @@ def try_changes(
             for number, plan in enumerate(planned)
             if plan.change is not None and number not in failed and measured[number].step_ns
         ),
-        untried=(*untried, *failed.values()),
+        untried=(*untried, *failed.values(), *_never_run(planned, measured, failed)),
         rounds=max(len(each.step_ns) for each in measured),
         steps={side: trial.course.steps or 0 for side, trial in trials.items()},
         interrupted=interrupted,
@@ -269,6 +273,15 @@ def _measure(planned: Sequence[_Planned], budget_s: float, say: Say) -> tuple[li
     return measured, failed, False
 
 
+def _never_run(planned: Sequence[_Planned], measured: Sequence[Measured], failed: Collection[int]) -> list[Untried]:
+    """Changes whose turn had not come when the measuring was interrupted."""
+    return [
+        Untried(plan.side, plan.title_of_change, "interrupted before its turn")
+        for number, plan in enumerate(planned)
+        if number not in failed and not measured[number].step_ns
+    ]
+
+
 def _run(
     plan: _Planned, number: int, measured: Measured, failed: dict[int, Untried], watch: Callable[[str], None]
 ) -> None:
@@ -279,7 +292,7 @@ def _run(
     except ProgramError as error:
         if plan.change is None:
             raise
-        failed[number] = Untried(plan.side, f"{plan.change.name} ({plan.label})", error.message.partition("\n")[0])
+        failed[number] = Untried(plan.side, plan.title_of_change, error.message.partition("\n")[0])
         return
     if plan.change is None and not measured.step_ns:
         require_same_settings(plan.trial.run, report, plan.side)

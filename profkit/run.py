@@ -126,10 +126,10 @@ class Run:
 
     @property
     def slowdown(self) -> float | None:
-        """Median step with the tool over median step without it; None where either was not timed."""
-        if not self.step_ns or not self.tool_step_ns:
-            return None
-        return median(self.tool_step_ns) / median(self.step_ns)
+        """Median step with the tool over median step without it; None where either was not timed, or to no time."""
+        plain = median(self.step_ns) if self.step_ns else 0
+        under = median(self.tool_step_ns) if self.tool_step_ns else 0
+        return under / plain if under > 0 and plain > 0 else None
 
 
 def decode(data: bytes, kind: type[T], source: str) -> T:

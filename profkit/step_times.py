@@ -60,7 +60,8 @@ class Drift:
         change: from the first step to the last, as a share of the median step; negative where they get faster.
             Theil-Sen slope, which a quarter of outliers does not move.
         p: probability of such an order of steps by chance (Mann-Kendall test).
-        excess: median step over the step that the slope begins with, less one: what the drift adds to the median.
+        excess: median step over the faster end of the slope, less one: what the drift adds to the median, never below
+            zero.
         significant: whether it is neither chance nor too little to matter.
     """
 
@@ -131,9 +132,9 @@ def drift(times: Sequence[float] | Times) -> Drift | None:
     blocks = np.array([np.median(part) for part in np.array_split(values, min(len(values), PARTS))])
     slope, p = _trend(blocks)
     change = slope * (len(blocks) - 1) / middle
-    # A curve may be so steep that its line begins below zero; the run began with its least step then.
-    begins = max(1 - change / 2, float(np.min(values[values > 0])) / middle)
-    return Drift(change, p, 1 / begins - 1, p < CHANCE and abs(change) > NOTABLE_DRIFT)
+    # A curve may be so steep that its line falls below zero; its least step is the fast end then.
+    fast = max(1 - abs(change) / 2, float(np.min(values[values > 0])) / middle)
+    return Drift(change, p, max(1 / fast - 1, 0.0), p < CHANCE and abs(change) > NOTABLE_DRIFT)
 
 
 def _trend(values: Times) -> tuple[float, float]:

@@ -38,7 +38,8 @@ class Summary:
             nest in each other.
         count: calls; None likewise.
         estimated: the part of self_cost that is an estimate.
-        per_step: self cost in each step, shape (keys, steps); None where there are no steps.
+        per_step: self cost in each step, shape (keys, steps); None where there are no steps, or none that
+            the tool can tell apart.
     """
 
     by: tuple[str, ...]
@@ -197,6 +198,8 @@ def _per_step(
     if not steps or name not in table.column_names:
         return None
     column = table[name]
+    if table.num_rows and column.null_count == table.num_rows:
+        return None
     sums = np.zeros((size, steps), np.int64)
     np.add.at(sums, inverse[valid(column)], flattened(column).reshape(-1, steps))
     return sums

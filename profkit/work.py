@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from profkit.columns import valid
-from profkit.errors import DataError, UsageError
+from profkit.errors import DataError
 from profkit.profile import Profile
-from profkit.quantities import derive, working_rows
+from profkit.quantities import working_rows
 from profkit.run import Run
+from profkit.work_by_place import work_of
 
 MACS, FLOP = "MACs", "FLOP"
 
@@ -49,18 +50,16 @@ class PerWork:
     Attributes:
         times: of a step's time, or of its instructions.
         work: of a step's work.
-        unit: of the work, `FLOP`: a multiply-add is two.
         measured: what `times` is of.
     """
 
     times: float
     work: float
-    unit: str
     measured: str
 
     @property
     def per_work(self) -> float:
-        """Time for each FLOP: above 1 the candidate is slower than the baseline at the same work."""
+        """Time for the same work: above 1 the candidate is slower than the baseline."""
         return self.times / self.work
 
 
@@ -107,27 +106,22 @@ def costed_share(profile: Profile) -> float:
     return float(cost[rows & known].sum()) / whole if whole > 0 else 0.0
 
 
-def work_ratio(baseline: Profile, candidate: Profile) -> float | None:
-    """The candidate's work a step over the baseline's: of MACs, else of FLOP; None where it is not known."""
-    work = step_work(baseline, candidate)
-    return None if work is None else work.step_ratio
-
-
 def verdict_per_work(baseline: Profile, candidate: Profile) -> PerWork | None:
     """Take the work out of the difference of two runs; None where work or times of a step are not known of both."""
-    work = work_ratio(baseline, candidate)
+    counted = step_work(baseline, candidate)
+    work = None if counted is None else counted.step_ratio
     if work is None:
         return None
     without = [_median_step(profile.run) for profile in (baseline, candidate)]
     if (times := _ratio_of(*without)) is not None:
-        return PerWork(times, work, FLOP, "median step without the tool")
+        return PerWork(times, work, "median step without the tool")
     units = [_unit(profile) for profile in (baseline, candidate)]
     if units[0] != units[1] or units[0] not in ("ns", "instructions"):
         return None
     costs = [_cost_a_step(profile) for profile in (baseline, candidate)]
     if (times := _ratio_of(*costs)) is None:
         return None
-    return PerWork(times, work, FLOP, "instructions a step" if units[0] == "instructions" else "self time a step")
+    return PerWork(times, work, "instructions a step" if units[0] == "instructions" else "self time a step")
 
 
 def _unit(profile: Profile) -> str | None:
@@ -164,12 +158,8 @@ def _recorded(profile: Profile, unit: str) -> float | None:
     """Work of one step by the operator table; None where it has none or does not know its steps."""
     if not profile.run.steps:
         return None
-    name = unit.lower()
-    try:
-        whole = derive(profile, ("phase",), [], (name,), per=profile.run.steps).whole[name]
-    except UsageError:  # no shapes, and a network that is not known or not so
-        return None
-    return whole if whole and whole > 0 else None
+    found = work_of(profile)
+    return found.whole if unit == MACS else found.whole_flop
 
 
 def _median_step(run: Run) -> float | None:

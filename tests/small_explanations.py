@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from profkit.profile import Profile
 from profkit.run import Run
 from profkit.schema import OPERATORS, table_from
@@ -41,3 +43,13 @@ def profile(run: Run, lines: Sequence[Line], metric: str = "self_ns", **more: An
         columns[f"{metric}_per_step"] = [list(line.costs) for line in lines]
     steps = len(lines[0].costs)
     return Profile(replace(run, steps=steps, **more), table_from(OPERATORS, columns, len(lines)))
+
+
+def without_steps(made: Profile) -> Profile:
+    """The same as a tool records it that knows of no steps."""
+    table = made.operators
+    for metric in ("self_ns", "self_instructions"):
+        column = table.column_names.index(f"{metric}_per_step")
+        field = table.schema.field(column)
+        table = table.set_column(column, field, pa.nulls(table.num_rows, field.type))
+    return Profile(replace(made.run, steps=None), table)

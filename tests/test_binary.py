@@ -1,13 +1,22 @@
-"""What a compiled program's file tells of how it was built; every program here is compiled for the test."""
+"""What a compiled program's file tells of how it was built; every program of gcc is compiled for the test.
+
+Those of clang 22 lie in `golden`, made of the same source where there was one:
+
+    clang++ -x c++ -std=c++17 -g1 -O0 -fPIE -c program.cpp -o program.o && g++ program.o -o clang-O0
+    gzip -9n clang-O0
+
+likewise with -O2 (`clang-O2`), and with -O1 -grecord-command-line (`clang-O1-recorded`).
+"""
 
 from __future__ import annotations
 
+import gzip
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from profkit.binary import binary_facts, cmake_build
 
@@ -36,15 +45,14 @@ int main(int count, char**) {
 """
 OPTIMISED = ("-Og", "-O1", "-O2", "-O3", "-Os")
 LEVELS = ("-O0", *OPTIMISED)
-WITH_COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-pytestmark = WITH_COMPILER
+GOLDEN = Path(__file__).parent / "golden"
 
 
-def compiled(folder: Path, *flags: str, source: str = PROGRAM, compiler: str = "g++") -> Path:
+def compiled(folder: Path, *flags: str, source: str = PROGRAM) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     written, program = folder / "program.cpp", folder / "program"
     written.write_text(source)
-    subprocess.run([compiler, "-std=c++17", *flags, written, "-o", program], check=True, cwd=folder)
+    subprocess.run(["g++", "-std=c++17", *flags, written, "-o", program], check=True, cwd=folder)
     return program
 
 
@@ -135,16 +143,20 @@ def test_fast_math_is_told(tmp_path: Path) -> None:
     assert told.debug_info is False  # that of the start files is not the program's
 
 
-@pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang++")
-@pytest.mark.parametrize(("level", "optimised"), [("-O0", False), ("-O1", True), ("-O2", True)])
-def test_clang_keeps_its_flags_to_itself_unless_asked(tmp_path: Path, level: str, optimised: bool) -> None:
-    told = binary_facts(compiled(tmp_path, "-g", level, compiler="clang++"))
+@pytest.mark.parametrize(
+    ("name", "level", "optimised"),
+    [("clang-O0", "-O0", False), ("clang-O2", None, None), ("clang-O1-recorded", "-O1", True)],
+)
+def test_clang_keeps_its_flags_to_itself_unless_asked(
+    tmp_path: Path, name: str, level: str | None, optimised: bool | None
+) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(gzip.decompress((GOLDEN / f"{name}.gz").read_bytes()))
+    told = binary_facts(program)
     assert told is not None
-    assert (told.optimised, told.debug_info) == (optimised, True)
-    asked = binary_facts(compiled(tmp_path, "-g", level, "-grecord-command-line", compiler="clang++"))
-    assert asked is not None
-    assert asked.optimisation == level
-    assert "clang" in asked.compiler
+    assert (told.optimisation, told.optimised, told.debug_info, told.assertions) == (level, optimised, True, True)
+    assert told.compiler.startswith("clang version 22")
+    assert ("-std=c++17" in told.flags) == ("recorded" in name)
 
 
 def test_what_is_no_elf_file_tells_nothing(tmp_path: Path) -> None:
@@ -160,6 +172,34 @@ def test_a_file_that_is_cut_off_raises_nothing(tmp_path: Path, kept: int) -> Non
     program.write_bytes(program.read_bytes()[:kept])
     told = binary_facts(program)
     assert told is None or told.optimisation is None
+
+
+def test_compressed_debug_information_that_is_broken_raises_nothing(tmp_path: Path) -> None:
+    program = compiled(tmp_path, "-g", "-gz=zlib")
+    whole = binary_facts(program)
+    assert whole is not None
+    assert whole.debug_info is True
+    with program.open("rb") as file:
+        places = {section.name: section["sh_offset"] for section in ELFFile(file).iter_sections()}
+    content = bytearray(program.read_bytes())
+    begin = places[".debug_info"] + 24  # behind the header of the compressed section
+    content[begin + 20 : begin + 60] = bytes(range(40))
+    program.write_bytes(content)
+    told = binary_facts(program)
+    assert told is not None
+    assert told.flags == ""
+
+
+def test_a_section_that_claims_to_be_larger_than_memory_raises_nothing(tmp_path: Path) -> None:
+    program = compiled(tmp_path, "-g")
+    with program.open("rb") as file:
+        elf = ELFFile(file)
+        header = elf.header["e_shoff"] + elf.get_section_index(".symtab") * elf.header["e_shentsize"]
+    content = bytearray(program.read_bytes())
+    content[header + 32 : header + 40] = (1 << 62).to_bytes(8, "little")  # its size
+    program.write_bytes(content)
+    told = binary_facts(program)
+    assert told is None or told.optimisation in (None, "-O0")
 
 
 def test_a_build_folder_of_cmake_tells_type_and_flags(tmp_path: Path) -> None:

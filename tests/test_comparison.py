@@ -139,6 +139,34 @@ def test_rows_have_an_effect_size_where_they_have_an_interval() -> None:
     assert {(row.effect_size, row.detectable) for row in exact} == {(None, None)}
 
 
+def sampled(samples: int, steps: int | None, period_ns: int = 1000) -> Profile:
+    """A profile of a sampler, which cannot tell steps apart."""
+    columns = {"operator": ["aten::conv2d"], "device": ["cpu"], "samples": [samples]}
+    run = Run(tool="py-spy", steps=steps, sampling_period_ns=period_ns)
+    return Profile(run, table_from(OPERATORS, columns, 1))
+
+
+def test_a_sampler_s_costs_are_those_of_a_step() -> None:
+    found = diff(sampled(80, 4), sampled(300, 10))
+    assert found.per_step
+    assert (found.total.baseline, found.total.candidate) == (20, 30)
+    whole = diff(sampled(80, 4), sampled(300, None))
+    assert not whole.per_step
+    assert (whole.total.baseline, whole.total.candidate) == (80, 300)
+
+
+def test_times_whose_steps_cannot_be_told_apart_are_those_of_a_step() -> None:
+    columns = {"operator": ["aten::conv2d"], "device": ["cpu"], "self_ns": [400]}
+    one = Profile(Run(tool="other", steps=4), table_from(OPERATORS, columns, 1))
+    found = diff(one, profile(PYTHON))
+    assert (found.total.baseline, found.total.low) == (100, None)
+
+
+def test_samples_of_different_periods_are_never_subtracted_from_each_other() -> None:
+    assert diff(sampled(80, 4), sampled(80, 4, period_ns=2000)).unit == "share"
+    assert diff(sampled(80, 4), sampled(80, 4)).unit == "samples"
+
+
 names = st.sampled_from(["a", "b", "c"])
 costs = st.lists(st.integers(0, 10**12), min_size=4, max_size=4)
 

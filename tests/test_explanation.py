@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 
 from profkit.causes import CAUSES, PYTHON_TAX
+from profkit.evidence import Evidence
 from profkit.explanation import Explanation, explain
 from profkit.loader import load
+from profkit.plain_costs import plain_times
 from profkit.profile import Profile
 from profkit.run import Run
 from profkit.schema import CATEGORIES
-from tests.small_explanations import CPP, PYTHON, Line, profile
+from tests.small_explanations import CPP, PYTHON, Line, profile, without_steps
 
 TRACES = Path(__file__).parent.parent / "traces" / "mnist_cnn"
 STEPS = (100, 104, 96, 100)
@@ -155,6 +157,17 @@ def test_instructions_of_one_operator_are_matched_by_symbol() -> None:
     assert deltas(found) == {"same kernel": -10, "other kernel": 20}
 
 
+def test_other_symbols_of_one_operator_are_another_kernel_wherever_the_tools_place_them() -> None:
+    def kernel(layer: str, symbol: str, cost: int) -> Line:
+        return Line(layer, "forward", "aten::conv2d", "kernel", (cost, cost), "native", symbol)
+
+    found = explain(
+        profile(PYTHON, [kernel("conv1", "gemm", 100), kernel("conv1", "jit_a", 50)], "self_instructions"),
+        profile(CPP, [kernel("0", "gemm", 90), kernel("0", "jit_b", 70)], "self_instructions"),
+    )
+    assert deltas(found) == {"same kernel": -10, "other kernel": 20}
+
+
 WORK = Line("fc", "forward", "aten::addmm", "kernel", (100, 100), flop=2000)
 
 
@@ -177,6 +190,39 @@ def test_work_that_nobody_counted_is_taken_to_be_the_same() -> None:
     found = explain(profile(PYTHON, [WORK]), profile(CPP, [unknown]))
     assert deltas(found) == {"same kernel": 350}
     assert found.macs == (500, None)
+
+
+def test_a_layer_of_another_name_keeps_the_ratio_of_its_work() -> None:
+    other = WORK._replace(layer="linear1", costs=(450, 450), flop=6000)
+    same = WORK._replace(layer="conv1", operator="aten::conv2d")
+    found = explain(profile(PYTHON, [same, WORK]), profile(CPP, [same, other]))
+    assert deltas(found) == {"work": 200, "same kernel": 150}
+
+
+def test_what_lies_outside_of_layers_is_held_against_the_work_of_all_of_them() -> None:
+    conv = Line("conv1", "forward", "aten::conv2d", "kernel", (100, 100), flop=2000)
+    placed = Line("fc", "backward", "aten::mm", "kernel", (10, 10), flop=200)
+    left = [conv, WORK, placed]
+    right = [line._replace(layer=None, costs=(200, 200), flop=4000) for line in (conv, WORK)] + [placed]
+    assert deltas(explain(profile(PYTHON, left), profile(CPP, right))) == {"work": 200}
+
+
+def test_a_further_operator_of_a_layer_with_the_same_work_is_no_work() -> None:
+    extra = WORK._replace(operator="aten::relu", costs=(30, 30), flop=None, kind="native")
+    more = WORK._replace(layer="fc2", costs=(300, 300), flop=6000)
+    less = more._replace(costs=(100, 100), flop=2000)
+    found = explain(profile(PYTHON, [WORK, extra, less]), profile(CPP, [WORK, more]))
+    assert deltas(found) == {"work": 200, "only in A": -30}
+
+
+def test_of_recordings_with_steps_on_one_side_alone_the_whole_is_compared() -> None:
+    a = profile(PYTHON, [WORK._replace(costs=(100, 100, 100, 100), flop=8000)])
+    b = without_steps(profile(CPP, [WORK._replace(costs=(500,), flop=8000)]))
+    found = explain(a, b)
+    assert not found.per_step
+    assert found.costs == (400, 500)
+    assert deltas(found) == {"same kernel": 100}
+    assert found.macs == (4000, 4000)
 
 
 KERNEL = Line("conv1", "forward", "aten::conv2d", "kernel", (60_000, 60_000), count=2)
@@ -253,6 +299,28 @@ def test_units_that_cannot_be_subtracted_are_compared_by_shares() -> None:
     assert found.unit == "share"
     assert found.gap == pytest.approx(0)
     assert {cause.share for cause in found.causes} == {None}
+
+
+def test_samples_of_different_periods_are_compared_by_shares() -> None:
+    one = profile(PYTHON, [KERNEL], "samples", sampling_period_ns=1000)
+    other = profile(CPP, [KERNEL], "samples", sampling_period_ns=2000)
+    assert (explain(one, one).unit, explain(one, other).unit) == ("samples", "share")
+
+
+def test_processes_of_a_single_time_are_left_out_of_what_follows_a_cold_first_step() -> None:
+    cold = (1000, 100, 101, 99, 100, 100, 500, 0, 0, 0, 0, 0)
+    line = Line("conv1", "forward", "aten::conv2d", "kernel", (100,) * 12)
+    found = explain(
+        profile(PYTHON, [line], step_ns=cold, repeats=2), profile(CPP, [line], step_ns=(100,) * 12, repeats=2)
+    )
+    assert found.sides[0].steps.samples.tolist() == [100, 101, 99, 100, 100]
+    assert sum(deltas(found).values()) == pytest.approx(found.gap)
+
+
+def test_equal_marks_are_one_process() -> None:
+    run = Run(tool="torch", step_ns=(100,) * 6, evidence=Evidence(processes=("p", "p")))
+    assert [len(part) for part in plain_times(run)] == [6]
+    assert [len(part) for part in plain_times(replace(run, evidence=Evidence(processes=("p", "q"))))] == [3, 3]
 
 
 def test_zero_times_and_a_single_step_are_got_along_with() -> None:

@@ -182,6 +182,39 @@ def test_what_a_device_did_is_judged_apart() -> None:
     assert [(row.device, row.verdict) for row in result.rows] == [("device", Verdict.PAST)]
 
 
+def test_times_that_do_not_divide_into_their_processes_are_said_to_be_of_one() -> None:
+    marked = Run(tool="torch", evidence=Evidence(processes=tuple("abcde")))
+    rows = {"aten::mm": [100, 101, 99, 100, 102, 100, 101, 99, 100, 103]}
+    sides = [profile(rows, repeats=5, step_ns=[100, 101, 99, 100, 102, 100, 98], run=marked)] * 2
+    found = gate(sides[0], sides[1], 0.05, ("operator",))
+    assert found.processes == (1, 1)
+    assert any("A has 1 and B 1 process:" in note for note in found.notes)
+    assert any("intervals of rows are over 5 and 5 processes" in note for note in found.notes)
+
+
+def without_step_lists(costs: dict[str, int], steps: int) -> Profile:
+    columns = {"operator": list(costs), "device": ["cpu"] * len(costs), "self_ns": list(costs.values())}
+    return Profile(Run(tool="other", steps=steps), table_from(OPERATORS, columns, len(costs)))
+
+
+def test_times_whose_steps_cannot_be_told_apart_are_undecided() -> None:
+    found = gate(without_step_lists({"aten::mm": 400}, 4), profile({"aten::mm": [100, 101]}), 0.05, ("operator",))
+    assert (found.total.verdict, found.total.reason) == (Verdict.UNDECIDED, "A has no costs of single steps")
+    assert found.notes[0] == "rows are undecided: A has no costs of single steps"
+
+
+def test_counts_whose_steps_cannot_be_told_apart_are_those_of_a_step() -> None:
+    columns = {"operator": ["aten::mm"], "device": ["cpu"], "self_instructions": [4000]}
+    one = Profile(Run(tool="callgrind", steps=4), table_from(OPERATORS, columns, 1))
+    found = gate(one, counted(mm=1000), 0.05, ("operator",))
+    assert [(row.baseline, row.candidate, row.change) for row in (found.total, *found.rows)] == [(1000, 1000, 0)] * 2
+
+
+def test_instructions_against_times_are_not_exact() -> None:
+    counts, times = counted(mm=1000), profile({"aten::mm": [5, 6]})
+    assert not gate(counts, times, 0.05).exact
+
+
 ROWS = {"aten::mm": [100, 110, 105, 101]}
 UNDECIDED = {
     "a single step": (profile({"aten::mm": [100]}), profile({"aten::mm": [200]}), "a single step"),

@@ -7,12 +7,15 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from profkit.bundle import Bundle
+from profkit.evidence import Evidence
 from profkit.observe_run import count_subnormal, inputs_of, observe, subnormals_of, training_of, work_of
 from profkit.registry import find
+from profkit.run import Run, decode
 from profkit.spec import Workload
 from tests.small_bundles import make_bundle, read_bundle
 
@@ -48,17 +51,34 @@ def test_an_optimizer_that_keeps_nothing_has_no_share_and_no_subnormal_numbers_h
 def test_inputs_are_told_by_their_bytes_and_their_statistics() -> None:
     inputs = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
     found = inputs_of(inputs, {"size": "2"})
+    assert found is not None
     assert found.sha256 == hashlib.sha256(inputs.numpy().tobytes()).hexdigest()
     assert (found.shape, found.dtype) == ((2, 2), "float32")
     assert (found.mean, found.minimum, found.maximum) == (2.0, 0.0, 5.0)
     assert found.deviation == pytest.approx(math.sqrt(3.5))
-    assert inputs_of(inputs.flip(0), {}).sha256 != found.sha256
+    flipped = inputs_of(inputs.flip(0), {})
+    assert flipped is not None
+    assert flipped.sha256 != found.sha256
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_left_out_so_that_the_run_can_be_read_back(value: float) -> None:
+    assert inputs_of(torch.tensor([[0.0, value]]), {}) is None
+    before = {"conv.weight": torch.ones(4), "conv.bias": torch.ones(2)}
+    layers = [layer("conv", "conv2d", CONVOLUTION)]
+    training = training_of(layers, before, {**before, "conv.weight": torch.full((4,), value)})
+    assert training is not None
+    assert (training.changes, training.frozen) == ({"conv.bias": 0.0}, ("conv.bias",))
+    run = Run(tool="torch", evidence=Evidence(training=training))
+    assert decode(msgspec.json.encode(run), Run, "run.json") == run
+    assert training_of(layers, before, {name: torch.full_like(old, value) for name, old in before.items()}) is None
 
 
 def test_a_change_is_relative_to_the_weight_and_what_does_not_change_is_frozen() -> None:
     before = {"conv.weight": torch.full((4,), 2.0), "conv.bias": torch.zeros(2)}
     after = {"conv.weight": torch.tensor([2.0, 2.0, 2.0, 3.0]), "conv.bias": torch.zeros(2)}
     found = training_of([layer("conv", "conv2d", CONVOLUTION)], before, after)
+    assert found is not None
     assert found.changes == {"conv.weight": 0.25, "conv.bias": 0.0}
     assert found.frozen == ("conv.bias",)
 
@@ -71,6 +91,7 @@ def test_a_bias_is_left_out_where_only_a_batch_norm_takes_what_it_adds_to(
     names = ("conv.weight", "conv.bias", "norm.weight", "norm.bias")
     before = {name: torch.ones(2) for name in names}
     found = training_of(layers, before, {name: torch.full((2,), 2.0) for name in names})
+    assert found is not None
     assert ("conv.bias" not in found.changes) == without
     assert {"conv.weight", "norm.bias"} <= set(found.changes)
 
@@ -96,6 +117,7 @@ def test_subnormal_weights_are_seen_in_activations_too(tmp_path: Path) -> None:
     assert found.subnormals.weights == pytest.approx(2 / sum(tensor.numel() for tensor in weights.values()))
     assert found.subnormals.activations
     assert found.subnormals.worst in ("weights conv1.bias", "activations conv1")
+    assert found.inputs is not None
     assert found.inputs.preparation == {
         "order": "of the files",
         "scaling": "mean 0.1307, deviation 0.3081",

@@ -124,7 +124,8 @@ def test_subnormal_weights_are_told_with_what_flushing_them_gives_back(made: Mad
     found = findings(made(mode="infer"), subnormal)["R13"]
     assert found.outcome in (Outcome.WARN, Outcome.FAIL)  # by how much the processor minds
     assert "subnormal" in found.says
-    assert found.effect is not None
+    assert found.evidence["flush-to-zero gives back"][1] is not None
+    assert (found.effect is not None) or found.outcome is Outcome.WARN
     assert findings(made(mode="infer"), made(mode="infer"))["R13"].outcome is Outcome.PASS
 
 

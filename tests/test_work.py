@@ -9,7 +9,7 @@ import pytest
 
 from profkit.evidence import Inputs, Work
 from profkit.profile import Profile
-from profkit.work import costed_share, samples_a_step, step_work, trains, verdict_per_work, work_ratio
+from profkit.work import costed_share, samples_a_step, step_work, trains, verdict_per_work
 from tests.audit.profiles import CONV, LINEAR, profile, with_evidence, with_run
 
 WORK = Work(parameters=1000, layers=4, macs=5_000_000, network="aaaaaaaaaaaa")
@@ -21,10 +21,16 @@ def counted(macs: int | None, **run_fields: Any) -> Profile:
     return with_run(with_evidence(OWN, work=replace(WORK, macs=macs)), **run_fields)
 
 
+def ratio(baseline: Profile, candidate: Profile) -> float | None:
+    """The candidate's work a step over the baseline's."""
+    work = step_work(baseline, candidate)
+    return None if work is None else work.step_ratio
+
+
 def test_the_work_of_a_step_is_the_networks_multiply_adds_of_all_its_samples() -> None:
     one, tenth = counted(5_000_000), counted(500_000)
-    assert work_ratio(one, tenth) == pytest.approx(0.1)
-    assert work_ratio(one, counted(5_000_000, batch_size=64)) == 8
+    assert ratio(one, tenth) == pytest.approx(0.1)
+    assert ratio(one, counted(5_000_000, batch_size=64)) == 8
     work = step_work(one, counted(5_000_000, batch_size=64))
     assert work is not None
     assert work.sample_ratio == 1
@@ -35,12 +41,12 @@ def test_without_a_network_the_operators_of_a_step_are_counted() -> None:
     work = step_work(OWN, less)
     assert work is not None
     assert (work.unit, work.per_step) == ("MACs", (2500.0, 625.0))
-    assert work_ratio(OWN, less) == 0.25
-    assert work_ratio(BARE, with_run(less, batch_size=None)) == 0.25
+    assert ratio(OWN, less) == 0.25
+    assert ratio(BARE, with_run(less, batch_size=None)) == 0.25
 
 
 def test_a_run_over_more_steps_does_not_do_more_work() -> None:
-    assert work_ratio(OWN, with_run(profile([{**CONV, "flop": 16000}, {**LINEAR, "flop": 4000}]), steps=4)) == 1
+    assert ratio(OWN, with_run(profile([{**CONV, "flop": 16000}, {**LINEAR, "flop": 4000}]), steps=4)) == 1
 
 
 def test_without_multiply_adds_flop_are_counted() -> None:
@@ -69,9 +75,9 @@ def test_a_network_of_profkit_needs_no_counting() -> None:
 
 def test_nobody_knows_the_work_of_unknown_programs_without_shapes() -> None:
     unknown = profile([{"operator": "x", "self_ns": 5}], workload="a.py")
-    assert work_ratio(OWN, unknown) is None
-    assert work_ratio(with_run(OWN, steps=None), OWN) is None
-    assert work_ratio(with_run(unknown, workload="mnist_cnn", options={"no such": 1}), OWN) is None
+    assert ratio(OWN, unknown) is None
+    assert ratio(with_run(OWN, steps=None), OWN) is None
+    assert ratio(with_run(unknown, workload="mnist_cnn", options={"no such": 1}), OWN) is None
     assert verdict_per_work(OWN, unknown) is None
 
 

@@ -113,6 +113,7 @@ Outcome Engine::train_step(const at::Tensor& inputs, const at::Tensor& targets) 
         const Scope scope("phase/optimizer");
         optimizer_->step();
     }
+    trained_ = network_.is_training();
     return {loss.detach(), outputs.detach()};
 }
 
@@ -133,7 +134,7 @@ void Engine::synchronize() const {
 
 Conditions Engine::conditions(const at::Tensor& inputs) {
     // Gradients are what backward leaves at the weights; without it, what an output remembers of its making.
-    const bool training = network_.is_training();
+    const bool training = trained_.value_or(network_.is_training());
     const bool grad = training ? std::ranges::any_of(network_.parameters(),
                                                      [](const auto& named) { return named.second.grad().defined(); })
                                : infer_step(inputs).requires_grad();

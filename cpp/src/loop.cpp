@@ -116,6 +116,7 @@ void Loop::run_epochs(const Checkpoint& start, const Save& save) {
         }
     }
     region.close();
+    note_conditions();
 }
 
 void Loop::run_epoch(Feed& feed, std::int64_t epoch) {
@@ -130,9 +131,6 @@ void Loop::run_epoch(Feed& feed, std::int64_t epoch) {
         const auto correct =
             bundle_.has_labels() ? count_correct(taken.outputs, engine_.to_device(taken.labels)) : std::int64_t{0};
         seen.add(measured_.samples.back(), taken.loss, correct);
-    }
-    if (epoch + 1 == *course_.epochs) {
-        note_conditions();
     }
     progress_(name + ", testing");
     note_epoch(epoch, first, seen, evaluate(engine_, test_, bundle_));

@@ -1,8 +1,6 @@
 #include "profkit/program.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -60,18 +58,6 @@ std::optional<std::int64_t> number_of(const char* variable) {
 
 std::int64_t nanoseconds(std::chrono::steady_clock::duration duration) {
     return std::chrono::nanoseconds(duration).count();
-}
-
-const char* truth(bool value) { return value ? "true" : "false"; }
-
-/// Backend flags as they are in effect, with the names that Python programs report them by.
-Json settings() {
-    const auto& context = at::globalContext();
-    return Json::Object{{"cpu_capability", at::get_cpu_capability()},
-                        {"onednn", truth(at::hasMKLDNN())},
-                        {"deterministic", truth(context.deterministicAlgorithms())},
-                        {"cudnn_benchmark", truth(context.benchmarkCuDNN())},
-                        {"interop_threads", std::to_string(at::get_num_interop_threads())}};
 }
 
 /// Ends the region with the thread that it is on, `exit` included: there the tool's own thread-local state, which is
@@ -271,7 +257,7 @@ void Program::write_report() const {
     if (!reason.empty()) {
         report.emplace_back("reason", reason);
     }
-    report.emplace_back("settings", settings());
+    report.emplace_back("settings", backend_settings());
     if (memory_) {
         report.emplace_back("memory", Json::Object{{"rss_bytes", memory_->rss_bytes},
                                                    {"peak_rss_bytes", memory_->peak_rss_bytes}});

@@ -1,6 +1,5 @@
 #include "profkit/report.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <torch/version.h>
@@ -9,8 +8,6 @@
 #endif
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 #include <iterator>
 #include <sstream>
 #include <string>
@@ -24,11 +21,6 @@
 
 namespace profkit {
 namespace {
-
-/// Of the environment, that choose instruction sets and place threads; `profkit/runner/torch_facts.py` has the same.
-constexpr std::array variables{"ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
-                               "MKL_NUM_THREADS",     "OMP_NUM_THREADS",    "OMP_PROC_BIND",    "OMP_PLACES",
-                               "GOMP_CPU_AFFINITY",   "KMP_AFFINITY"};
 
 /// Logical processors that this process may run on, where the system binds processes at all.
 Json affinity() {
@@ -65,13 +57,6 @@ std::string word_after(const std::string& text, std::string_view mark) {
         std::istringstream(text.substr(found + mark.size())) >> word;
     }
     return word;
-}
-
-/// Whether this thread takes subnormal numbers as zero, found by computing with one.
-bool flushes() {
-    const volatile float subnormal = 1e-40F;
-    const volatile float product = subnormal * 1.0F;
-    return product == 0.0F;
 }
 
 const char* truth(bool value) { return value ? "true" : "false"; }
@@ -121,26 +106,13 @@ Json versions_for(const c10::Device& device) {
 /// Backend flags as they are in effect.
 Json settings_for(const c10::Device& device, const Choices& choices, const Course& course,
                   const Conditions& conditions) {
-    const auto& context = at::globalContext();
     Json::Object settings{{"language", "c++"},
                           {"device", choices.device},
                           {"mode", course.mode()},
                           {"grad", truth(conditions.grad)},
                           {"training", truth(conditions.training)},
-                          {"workers", std::to_string(course.workers)},
-                          {"cpu_capability", at::get_cpu_capability()},
-                          {"onednn", truth(at::hasMKLDNN())},
-                          {"deterministic", truth(context.deterministicAlgorithms())},
-                          {"cudnn_benchmark", truth(context.benchmarkCuDNN())},
-                          {"cudnn_tf32", truth(context.allowTF32CuDNN())},
-                          {"matmul_tf32", truth(context.allowTF32CuBLAS())},
-                          {"interop_threads", std::to_string(at::get_num_interop_threads())},
-                          {"flush_denormals", truth(flushes())}};
-    for (const auto* name : variables) {
-        if (const auto* value = std::getenv(name)) {
-            settings.emplace_back(name, value);
-        }
-    }
+                          {"workers", std::to_string(course.workers)}};
+    std::ranges::move(backend_settings(), std::back_inserter(settings));
     if (device.is_cuda()) {
         settings.emplace_back("device_name", cuda_device_name());
     }

@@ -1,5 +1,8 @@
 #include "profkit/surroundings.h"
 
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <torch/csrc/profiler/orchestration/observer.h>
 #include <unistd.h>
 
@@ -14,6 +17,7 @@
 #include <limits>
 #include <set>
 #include <sstream>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -22,8 +26,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// In the names of libraries that are loaded ahead of others and watch nothing.
-constexpr std::array<std::string_view, 6> allocators{"jemalloc", "tcmalloc", "mimalloc", "iomp", "libomp", "gomp"};
+/// In the names of libraries that watch the program which loads them ahead of its own; others give it an allocator or
+/// another version of what it has. `profkit/runner/surroundings.py` has the same.
+constexpr std::array<std::string_view, 12> watchers{"scalene", "profiler",  "asan",      "tsan",  "ubsan", "memray",
+                                                    "trace",   "heaptrack", "Injection", "gperf", "vtune", "ittnotify"};
+
+/// Of the environment, that choose instruction sets and place threads; `profkit/runner/torch_facts.py` has the same.
+constexpr std::array variables{"ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
+                               "MKL_NUM_THREADS",     "OMP_NUM_THREADS",    "OMP_PROC_BIND",    "OMP_PLACES",
+                               "GOMP_CPU_AFFINITY",   "KMP_AFFINITY"};
 
 /// Of the clock, with the smallest difference that it shows.
 Json clock() {
@@ -84,18 +95,16 @@ std::string tracer() {
     return "";
 }
 
-/// Libraries that the environment loads ahead of the program's own; Valgrind's are how it shows.
+/// Libraries that watch, and that the environment loads ahead of the program's own; Valgrind's are how it shows.
 void add_preloaded(std::set<std::string>& found, const char* name) {
     auto paths = variable(name);
     std::ranges::replace(paths, ':', ' ');
     std::istringstream words(paths);
     for (std::string path; words >> path;) {
         const auto library = std::filesystem::path(path).filename().string();
-        const bool watches = std::ranges::none_of(
-            allocators, [&](auto allocator) { return library.find(allocator) != std::string::npos; });
         if (library.starts_with("vgpreload")) {
             found.insert("valgrind");
-        } else if (watches && !library.empty()) {
+        } else if (std::ranges::any_of(watchers, [&](auto part) { return library.find(part) != std::string::npos; })) {
             found.insert(std::string(name) + ": " + library);
         }
     }
@@ -127,6 +136,15 @@ bool elsewhere() {
 
 Json truth(bool value) { return Json::Text{value ? "true" : "false"}; }
 
+Json in_words(bool value) { return value ? "true" : "false"; }
+
+/// Whether this thread takes subnormal numbers as zero, found by computing with one.
+bool flushes() {
+    const volatile float subnormal = 1e-40F;
+    const volatile float product = subnormal * 1.0F;
+    return product == 0.0F;
+}
+
 }  // namespace
 
 Json::Object surroundings(const std::string& own) {
@@ -135,6 +153,31 @@ Json::Object surroundings(const std::string& own) {
             {"process", process_mark()},
             {"headless", truth(variable("DISPLAY").empty() && variable("WAYLAND_DISPLAY").empty())},
             {"directory", truth(elsewhere())}};
+}
+
+Json::Object backend_settings() {
+    const auto& context = at::globalContext();
+    Json::Object settings{{"cpu_capability", at::get_cpu_capability()},
+                          {"onednn", in_words(at::hasMKLDNN())},
+                          {"deterministic", in_words(context.deterministicAlgorithms())},
+                          {"cudnn_benchmark", in_words(context.benchmarkCuDNN())},
+                          {"interop_threads", std::to_string(at::get_num_interop_threads())},
+                          {"flush_denormals", in_words(flushes())}};
+    // Torch refuses to answer where a program has chosen the precision of single operators.
+    const auto add = [&](const char* name, auto allowed) {
+        try {
+            settings.emplace_back(name, in_words(allowed()));
+        } catch (const c10::Error&) {
+        }
+    };
+    add("cudnn_tf32", [&] { return context.allowTF32CuDNN(); });
+    add("matmul_tf32", [&] { return context.allowTF32CuBLAS(); });
+    for (const auto* name : variables) {
+        if (const auto* value = std::getenv(name)) {
+            settings.emplace_back(name, value);
+        }
+    }
+    return settings;
 }
 
 }  // namespace profkit

@@ -129,7 +129,7 @@ def lacking(what: str, facts: Sequence[object | None], advice: str) -> Finding |
     """An unknown outcome where any side does not have a fact, naming the side; None where all have it.
 
     Args:
-        what: the fact in words, as in "nobody recorded ... of B".
+        what: the fact in words, as in "nobody recorded of B: ...".
         facts: of each side.
         advice: how to get it.
     """
@@ -137,4 +137,4 @@ def lacking(what: str, facts: Sequence[object | None], advice: str) -> Finding |
     if not without:
         return None
     whose = " and ".join(without) if len(facts) > 1 else "this run"
-    return Finding(Outcome.UNKNOWN, f"nobody recorded {what} of {whose}", advice=advice, missing=(what,))
+    return Finding(Outcome.UNKNOWN, f"nobody recorded of {whose}: {what}", advice=advice, missing=(what,))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from profkit.audit import Fact, Finding, Outcome, Sides, lacking
 from profkit.profile import Profile
 
+SLIGHT = 0.05
+"""Percent below which an effect is none: it would be told as 0.0 %."""
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -48,18 +51,20 @@ def unseen(what: str, facts: Sequence[object | None], advice: str) -> list[Objec
 
 
 def unseen_parts(parts: Mapping[str, Sequence[object | None]], advice: str) -> list[Objection]:
-    """Several missing facts as one objection.
+    """Several missing facts, those that the same sides lack as one objection.
 
     Args:
         parts: facts of each side, by what they are in words.
         advice: how to get them.
     """
-    missing = {what: facts for what, facts in parts.items() if None in facts}
-    if not missing:
-        return []
-    whole = [None if None in facts else True for facts in zip(*missing.values(), strict=True)]
-    finding = lacking(", ".join(missing), whole, advice)
-    return [Objection(Outcome.UNKNOWN, finding.says, advice, tuple(missing))] if finding else []
+    by_sides: dict[tuple[bool, ...], list[str]] = {}
+    for what, facts in parts.items():
+        by_sides.setdefault(tuple(fact is not None for fact in facts), []).append(what)
+    found = [
+        (lacking(", ".join(missing), [known or None for known in sides], advice), missing)
+        for sides, missing in by_sides.items()
+    ]
+    return [Objection(Outcome.UNKNOWN, finding.says, advice, tuple(missing)) for finding, missing in found if finding]
 
 
 def differing(what: str, facts: Sequence[Fact], outcome: Outcome, advice: str) -> list[Objection]:
@@ -81,18 +86,19 @@ def decided(
         objections: in any order.
         otherwise: what to say where there are none.
         evidence: as in a finding.
-        effect: likewise; only where something warns or fails.
+        effect: likewise; only where something warns or fails, and where it is more than slight.
     """
     if not objections:
         return Finding(Outcome.PASS, otherwise, evidence or {})
     order = list(Outcome)
     ranked = sorted(objections, key=lambda objection: -order.index(objection.outcome))
     outcome = ranked[0].outcome
+    matters = outcome in (Outcome.WARN, Outcome.FAIL) and effect is not None and abs(effect) >= SLIGHT
     return Finding(
         outcome,
         "; ".join(dict.fromkeys(objection.says for objection in ranked)),
         evidence or {},
-        effect if outcome in (Outcome.WARN, Outcome.FAIL) else None,
+        effect if matters else None,
         "; ".join(dict.fromkeys(objection.advice for objection in ranked if objection.advice)),
         tuple(dict.fromkeys(missing for objection in ranked for missing in objection.missing)),
     )

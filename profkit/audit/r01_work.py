@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from profkit.audit import Fact, Finding, Outcome, Rule, Sides, passes, seen
+from profkit.audit.programs import unchecked
 from profkit.evidence import Work
 from profkit.profile import Profile
 from profkit.registry import discover
 from profkit.spec import Workload
 from profkit.units import format_count, format_share
-from profkit.work import MACS, StepWork, costed_share, samples_a_step, step_work, trains, verdict_per_work, work_ratio
-
-__all__ = ["R01", "check", "verdict_per_work", "work_ratio"]
+from profkit.work import MACS, StepWork, costed_share, samples_a_step, step_work, trains, verdict_per_work
 
 TOLERANCE = 0.01
 """Relative difference of work that is none: two ways to count one network are closer, and an hour's measurement is not
@@ -106,17 +105,30 @@ def _other_kind(
 
 
 def _uncounted(sides: Sides, work: StepWork | None, facts: Mapping[str, tuple[Fact, ...]]) -> Finding | None:
-    """Where the work of both is not known, or of too little of their operators."""
+    """Where the work of both is not known, or of too little of their operators: then by what else is known."""
     if work is None:
-        return Finding(
-            Outcome.UNKNOWN, "nobody counted the work of both: no MACs of their networks, no FLOP of their operators",
-            facts, advice=_RECORD, missing=("MACs or FLOP of a step",),
-        )  # fmt: skip
+        says = "nobody counted the work of both: no MACs of their networks, no FLOP of their operators"
+        return _other_network(sides, says, facts) or Finding(
+            Outcome.UNKNOWN, says, facts, advice=_RECORD, missing=("MACs or FLOP of a step",)
+        )
     shares = _costed(sides, work)
     if min(shares) >= LEAST_COSTED:
         return None
     says = f"{_amounts(work)}, but of operators of known FLOP, which take only {_each(shares)} cost"
-    return Finding(Outcome.UNKNOWN, says, facts, advice=_RECORD, missing=("FLOP of most operators",))
+    return _other_network(sides, says, facts) or Finding(
+        Outcome.UNKNOWN, says, facts, advice=_RECORD, missing=("FLOP of most operators",)
+    )
+
+
+def _other_network(sides: Sides, uncounted: str, facts: Mapping[str, tuple[Fact, ...]]) -> Finding | None:
+    """Networks that differ although nobody knows the work of both; by their parameters it is another network."""
+    doubts = list(_doubts(sides, facts))
+    if not doubts:
+        return None
+    parameters = [value for value in facts.get("parameters", ()) if isinstance(value, int)]
+    apart = len(parameters) > 1 and max(parameters) - min(parameters) > TOLERANCE * max(parameters)
+    says = f"{'; '.join(doubts)}; {uncounted}"
+    return Finding(Outcome.FAIL if apart else Outcome.WARN, says, facts, advice=_ADVICE)
 
 
 def _costed(sides: Sides, work: StepWork | None) -> tuple[float, ...]:
@@ -180,7 +192,7 @@ def _doubtful(sides: Sides, work: StepWork | None, facts: Mapping[str, tuple[Fac
     effect = _effect(work) if work and abs((work.step_ratio or 1) - 1) > TOLERANCE else None
     if doubts:
         return Finding(Outcome.WARN, f"{_amounts(work)}, but {'; '.join(doubts)}", facts, effect, _ADVICE)
-    if _unchecked(sides):
+    if unchecked((sides[0].run, sides[1].run)):
         says = f"{_amounts(work)}{_coverage(sides, work)}, but nobody compared what they compute on shared weights"
         return Finding(Outcome.UNKNOWN, says, facts, advice=_AGREE, missing=("agreement on shared weights",))
     return None
@@ -193,7 +205,7 @@ def _doubts(sides: Sides, facts: Mapping[str, tuple[Fact, ...]]) -> Iterator[str
 
     batches = differ("samples a step")
     if batches:
-        yield f"a step of A has {batches[0]} samples and one of B {batches[1]}"
+        yield f"samples a step: A {batches[0]}, B {batches[1]}"
     for name in ("layers", "parameters"):
         if values := differ(name):
             yield f"A has {_count(values[0])} {name} and B {_count(values[1])}"
@@ -208,25 +220,6 @@ def _doubts(sides: Sides, facts: Mapping[str, tuple[Fact, ...]]) -> Iterator[str
 
 def _count(value: Fact) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _unchecked(sides: Sides) -> bool:
-    """Whether two implementations are compared that nobody held against each other."""
-    names = seen(sides, lambda side: side.run.implementation)
-    if _is_one_program(sides):
-        return False
-    agreements = seen(sides, lambda side: side.run.agreement)
-    references = {agreement.reference for agreement in agreements if agreement is not None}
-    return any(agreement is None and name not in references for agreement, name in zip(agreements, names, strict=True))
-
-
-def _is_one_program(sides: Sides) -> bool:
-    """Whether the sides are one recording, one implementation, or one program of the user."""
-    makers = seen(sides, lambda side: (side.run.implementation, side.run.settings.get("language")))
-    programs = seen(sides, lambda side: side.run.workload)
-    artefacts = seen(sides, lambda side: side.run.artefact_sha256)
-    named = makers[0][0] is not None or (programs[0] is not None and programs[0] == programs[1])
-    return (bool(artefacts[0]) and artefacts[0] == artefacts[1]) or (named and makers[0] == makers[1])
 
 
 def _agreement(sides: Sides) -> str:

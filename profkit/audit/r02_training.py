@@ -23,6 +23,9 @@ gradients that are nearly zero into whole steps of either sign, which leaves the
 STRANGERS = 3.0
 """Ratio of changes from other weights or batches that is still the same training. A loss that is summed and not
 averaged, or a forgotten momentum, is further off."""
+DECAY = 100.0
+"""Least ratio of the change of a trained weight to that of one which nothing but weight decay moves: decay takes the
+learning rate times some thousandth of it off, a step of an optimizer far more."""
 NAMED = 4
 """Weights that a sentence names before it counts the others."""
 
@@ -32,9 +35,10 @@ _RECORD = "record with profkit record, which compares the weights before and aft
 
 @dataclass(frozen=True)
 class _Pair:
-    """A weight on both sides."""
+    """A weight on both sides, where it may have two names."""
 
     name: str
+    other: str
     before: float
     after: float
 
@@ -127,7 +131,8 @@ def _pairs(trainings: Sequence[Training]) -> list[_Pair]:
     if set(names) == set(others):
         others = names
     return [
-        _Pair(name, _change(before, name), _change(after, other)) for name, other in zip(names, others, strict=True)
+        _Pair(name, other, _change(before, name), _change(after, other))
+        for name, other in zip(names, others, strict=True)
     ]
 
 
@@ -143,18 +148,39 @@ def _tiny(trainings: Sequence[Training]) -> float:
 def _frozen(sides: Sides, trainings: Sequence[Training], facts: Mapping[str, tuple[Fact, ...]]) -> Finding | None:
     """Weights that one side leaves as they are and the other changes by more than rounding."""
     pairs, tiny = _pairs(trainings), _tiny(trainings)
-    in_baseline = [pair.name for pair in pairs if pair.before == 0 and pair.after > tiny]
-    in_candidate = [pair.name for pair in pairs if pair.after == 0 and pair.before > tiny]
-    for name, frozen, other in (("A", in_baseline, "B"), ("B", in_candidate, "A")):
-        if frozen:
-            says = f"{name} never trains {len(frozen)} of {len(pairs)} weights that {other} trains: {_listed(frozen)}"
-            return Finding(Outcome.FAIL, says, facts, _effect(sides, in_baseline, in_candidate), _ADVICE)
-    return None
+    in_baseline = [pair for pair in pairs if _left(pair.name, pair.before, pair.after, tiny)]
+    in_candidate = [pair for pair in pairs if _left(pair.name, pair.after, pair.before, tiny)]
+    says = [
+        f"{name} never trains {len(frozen)} of {len(pairs)} weights that {other} trains: {_listed(frozen)}"
+        for name, frozen, other in (
+            ("A", [pair.name for pair in in_baseline], "B"),
+            ("B", [pair.other for pair in in_candidate], "A"),
+        )
+        if frozen
+    ]
+    return (
+        Finding(Outcome.FAIL, "; ".join(says), facts, _effect(sides, in_baseline, in_candidate), _ADVICE)
+        if says
+        else None
+    )
 
 
-def _effect(sides: Sides, in_baseline: Sequence[str], in_candidate: Sequence[str]) -> float | None:
+def _left(name: str, change: float, other: float, tiny: float) -> bool:
+    """Whether a side leaves a weight as it is that the other trains.
+
+    Weight decay alone moves a weight by next to nothing. A bias may move so little for rounding: none at all counts.
+    """
+    if name.endswith("bias"):
+        return change == 0 and other > tiny
+    return change <= tiny and other > max(tiny, DECAY * change)
+
+
+def _effect(sides: Sides, in_baseline: Sequence[_Pair], in_candidate: Sequence[_Pair]) -> float | None:
     """What the gradients left out are of a step, by FLOP: that of a weight takes as many as its layer forward."""
-    saved = _left_out(sides[1], in_baseline), _left_out(sides[0], in_candidate)
+    saved = (
+        _left_out(sides[1], [pair.other for pair in in_baseline]),
+        _left_out(sides[0], [pair.name for pair in in_candidate]),
+    )
     if saved[0] is None or saved[1] is None:
         return None
     return 100 * ((1 - saved[1]) / (1 - saved[0]) - 1)

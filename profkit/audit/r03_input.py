@@ -33,7 +33,8 @@ def check(sides: Sides) -> Finding:
     before, after = known
     differ = _prepared_otherwise(before, after)
     if before.sha256 == after.sha256:
-        return _same_bytes(differ, facts)
+        alone = _alone(before, facts)
+        return _same_bytes(differ, facts) if alone.outcome is Outcome.PASS else alone
     wrong = [*_kinds(before, after), *_statistics(before, after), *differ]
     if wrong:
         return Finding(Outcome.FAIL, f"the inputs differ: {'; '.join(wrong)}", facts, advice=_ADVICE)

@@ -23,6 +23,7 @@ step of twenty adds less, and a cold step, which is five to a hundred times as s
 
 _ADVICE = "leave the first steps out: --warmup 3 or more on both sides, in every process"
 _RECORD = "record five steps or more, with their times"
+_WARM_UP = "record with profkit record, which keeps how many steps were left out"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def check(sides: Sides) -> Finding:
     alike = None not in starts and len({start.tool != "" for start in starts if start}) == 1
     effect = off_by([1 + start.adds for start in starts if start]) if alike else None
     whose = "either side" if len(sides) > 1 else "it"
-    done = f"after the warm-up, no first step of {whose} is an outlier"
+    done = f"after the warm-up, no first step of {whose} is an outlier that moves the mean"
     return decided(of_each(sides, _objections), done, facts, effect)
 
 
@@ -102,7 +103,10 @@ def _objections(name: str, profile: Profile) -> Iterator[Objection]:
         spoiled = profile.run.warmup == 0 or start.adds > COLD
         yield Objection(Outcome.FAIL if spoiled else Outcome.WARN, _slow(name, profile.run, start), _ADVICE)
     elif profile.run.warmup == 0:
-        yield Objection(Outcome.WARN, f"{name} had no warm-up, though its first step is no outlier", _ADVICE)
+        says = f"{name} had no warm-up, though its first step is no outlier that moves the mean"
+        yield Objection(Outcome.WARN, says, _ADVICE)
+    elif profile.run.warmup is None:
+        yield Objection(Outcome.UNKNOWN, f"nobody recorded the warm-up of {name}", _WARM_UP, ("steps of warm-up",))
     if without and not without.cold and under and under.cold and under.adds > COLD and not _counts(profile):
         yield Objection(Outcome.WARN, _slow(name, profile.run, under), _ADVICE)
 
@@ -126,6 +130,7 @@ R05 = Rule(
     name="R05",
     demand="warm-up is left out, and the first step is tested for being an outlier",
     decides_on="steps of warm-up; times of all steps with and without the tool, of every process",
-    unknown_when="there are fewer than five steps with times in every process of a side",
+    unknown_when="there are fewer than five steps with times in every process of a side, or nobody recorded its "
+    "warm-up",
     check=check,
 )

@@ -46,7 +46,11 @@ def _objections(name: str, profile: Profile) -> Iterator[Objection]:
     claim, kernels = _claim(profile), devices_of(profile)
     places = places_of(profile)
     if claim is None:
-        if not places:
+        found = sorted({*_really(profile), *kernels})
+        if places and len(found) > 1:
+            says = f"nobody said what device {name} is for, and its tensors and kernels are on {' and '.join(found)}"
+            yield Objection(Outcome.WARN, says, _ADVICE)
+        elif not places:
             yield Objection(Outcome.UNKNOWN, f"nobody said what device {name} is for", _RECORD, ("claimed device",))
         return
     for what, where in places.items():

@@ -46,7 +46,7 @@ def check(sides: Sides) -> Finding:
     known = seen(sides, lambda side: _facts(side.run))
     used = _compared(sides)
     facts: dict[str, tuple[Fact, ...]] = {
-        name: tuple(each.get(name) for each in known)
+        name: tuple(each.get(name) or _unset(name, side) for each, side in zip(known, sides, strict=True))
         for name in (*used, _ALLOCATOR)
         if any(name in each for each in known)
     }
@@ -67,6 +67,11 @@ def _facts(run: Run) -> Mapping[str, str]:
     return {**facts, "torch": facts["torch"].partition("+")[0]} if "torch" in facts else facts
 
 
+def _unset(name: str, side: Profile) -> str | None:
+    """A variable that a run does not tell was not set; of a run that tells no setting at all nobody knows."""
+    return "not set" if name in (*_LIMITS, _ALLOCATOR) and side.run.settings else None
+
+
 def _compared(sides: Sides) -> Sequence[str]:
     """What these sides have in common, so that it can be equal."""
     numba = seen(sides, _is_numba)
@@ -84,8 +89,6 @@ def _differing(sides: Sides, facts: Mapping[str, tuple[Fact, ...]]) -> Iterator[
     if len(sides) == 1:
         return
     for name, (before, after) in facts.items():
-        if name in _LIMITS:
-            before, after = before or "not set", after or "not set"
         if before is None or after is None or str(before).lower() == str(after).lower():
             continue
         says = f"{name} is {before} in A and {after} in B"
@@ -99,10 +102,8 @@ def _untold(sides: Sides, used: Sequence[str], facts: Mapping[str, tuple[Fact, .
     for place, side in enumerate(names(sides)):
         missing = [
             name
-            for name in used
-            if facts.get(name, (None,) * len(sides))[place] is None
-            and (name in _NEEDED or name in facts)
-            and name not in _LIMITS
+            for name in (*used, _ALLOCATOR)
+            if facts.get(name, (None,) * len(sides))[place] is None and (name in _NEEDED or name in facts)
         ]
         if missing:
             says = f"nobody recorded of {side}: {', '.join(missing)}"

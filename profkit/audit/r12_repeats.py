@@ -98,7 +98,7 @@ def _steady(name: str, profile: Profile) -> Iterator[Objection]:
         yield Objection(Outcome.UNKNOWN, says, "record more steps", ("eight steps in a process",))
     if found is None or not found.significant:
         return
-    outcome = Outcome.FAIL if abs(found.excess) > DRIFT_FAILS else Outcome.WARN
+    outcome = Outcome.FAIL if found.excess > DRIFT_FAILS else Outcome.WARN
     way = "slower" if found.change > 0 else "faster"
     says = f"steps of {name} get {abs(100 * found.change):.0f} % {way} from the first to the last (p {found.p:.1g})"
     yield Objection(outcome, says, _DRIFT_ADVICE)

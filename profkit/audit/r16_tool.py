@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from statistics import median
 
 import numpy as np
 
@@ -33,8 +32,8 @@ _REGION_ADVICE = "record it with profkit record, or mark the steps with profkit.
 
 def check(sides: Sides) -> Finding:
     """Check what the tool did to the program, whether it was alone, and where its samples are."""
-    slowdowns = seen(sides, lambda profile: slowdown(profile.run))
-    timed = [not counts_instructions(profile) for profile in sides]
+    slowdowns = seen(sides, lambda profile: profile.run.slowdown)
+    timed = [not _counts_instructions(profile) for profile in sides]
     needed = [factor if needs else 1.0 for factor, needs in zip(slowdowns, timed, strict=True)]
     objections = [
         *unseen("the slowdown by the tool", needed, _SLOWDOWN_ADVICE),
@@ -59,14 +58,7 @@ def check(sides: Sides) -> Finding:
     return decided(objections, otherwise, evidence, off_by(factors) if known else None)
 
 
-def slowdown(run: Run) -> float | None:
-    """Median step with the tool over median step without it; None where either is not known or zero."""
-    if not run.step_ns or not run.tool_step_ns or median(run.step_ns) <= 0 or median(run.tool_step_ns) <= 0:
-        return None
-    return median(run.tool_step_ns) / median(run.step_ns)
-
-
-def counts_instructions(profile: Profile) -> bool:
+def _counts_instructions(profile: Profile) -> bool:
     """Whether the profile counts instructions, of which a program has as many at any speed."""
     table = profile.operators
     return bool(
@@ -77,8 +69,8 @@ def counts_instructions(profile: Profile) -> bool:
 
 
 def _slow(name: str, profile: Profile) -> Iterator[Objection]:
-    factor = slowdown(profile.run)
-    if factor is not None and factor > LARGE and not counts_instructions(profile):
+    factor = profile.run.slowdown
+    if factor is not None and factor > LARGE and not _counts_instructions(profile):
         says = f"under {profile.run.tool}, {name} is {factor:.3g} times slower: what it timed is mostly itself"
         yield Objection(Outcome.WARN, says, _TIMES_ADVICE)
 
@@ -86,7 +78,7 @@ def _slow(name: str, profile: Profile) -> Iterator[Objection]:
 def _unequal(sides: Sides, factors: Sequence[float | None]) -> Iterator[Objection]:
     first, last = factors[0], factors[-1]
     if first and last and max(first, last) / min(first, last) > DIFFERENT and not _overlap(sides):
-        says = f"the tool makes A {first:.3g} times slower and B {last:.3g} times"
+        says = f"the tool makes A {_slower(first)} and B {_slower(last)}"
         yield Objection(Outcome.WARN, says, _TIMES_ADVICE)
 
 
@@ -136,13 +128,18 @@ def _foreign(profile: Profile) -> float:
 def _other_tools(profile: Profile) -> str | None:
     loaded, trace = profile.run.evidence.other_tools, profile.run.evidence.trace
     names = dict.fromkeys((*(loaded or ()), *(trace.other_tools if trace else ())))
-    return None if loaded is None and trace is None else ", ".join(names) or "none"
+    looked = loaded is not None or (trace is not None and (trace.importing is not None or trace.other_tools))
+    return ", ".join(names) or "none" if looked else None
 
 
 def _words(factor: float | None, timed: bool) -> str:
     if factor is None:
         return "slower by as much as does not matter to instruction counts"
-    return f"{factor:.3g} times slower" + ("" if timed else ", which does not change instruction counts")
+    return _slower(factor) + ("" if timed else ", which does not change instruction counts")
+
+
+def _slower(factor: float) -> str:
+    return f"{factor:.3g} times slower" if factor >= 1.005 else "no slower"
 
 
 R16 = Rule(

@@ -83,7 +83,7 @@ def _cut_off(name: str, profile: Profile) -> Iterator[Objection]:
 
 def _unpaired(name: str, profile: Profile) -> Iterator[Objection]:
     trace = profile.run.evidence.trace
-    if trace is None or not trace.launches:
+    if trace is None or trace.launches is None:
         return
     missing, orphans = trace.launches_without_kernel or 0, trace.kernels_without_launch or 0
     kernels = max(trace.launches - missing, 0) + orphans

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from profkit.audit import Finding, Outcome, Rule, Sides, seen
 from profkit.audit.objections import Objection, decided, of_each, unseen_parts
+from profkit.audit.programs import is_one_recording
 from profkit.profile import Profile
 from profkit.run import Run
 
@@ -37,18 +38,17 @@ def _parts(sides: Sides) -> Mapping[str, tuple[object | None, ...]]:
         "options": seen(sides, lambda profile: _configuration(profile.run)),
         "seed": seen(sides, lambda profile: _seed(profile.run)),
         "time": seen(sides, lambda profile: profile.run.recorded_at),
+        "commit": seen(sides, lambda profile: _source(profile.run)),
         "digest of the artefact": seen(sides, lambda profile: _digest(profile.run)),
     }
 
 
-def is_same_recording(sides: Sides) -> bool:
-    """Whether both sides are of the same artefacts."""
-    digests = [profile.run.artefact_sha256 for profile in sides]
-    return len(digests) > 1 and bool(digests[0]) and digests[0] == digests[1]
+def _is_same_recording(sides: Sides) -> bool:
+    return len(sides) > 1 and is_one_recording((sides[0].run, sides[1].run))
 
 
 def _otherwise(sides: Sides) -> str:
-    if is_same_recording(sides):
+    if _is_same_recording(sides):
         return "one run is compared with itself: A and B are of the same artefact"
     commits = [profile.run.commit or "" for profile in sides]
     if len(set(commits)) > 1:
@@ -63,6 +63,11 @@ def _configuration(run: Run) -> bool | None:
 def _seed(run: Run) -> bool | None:
     """Whether the seed is known; a program of the user's own has its seed in its source, at a commit."""
     return True if run.seed is not None or (run.implementation is None and run.command and run.commit) else None
+
+
+def _source(run: Run) -> bool | None:
+    """Whether the commit is known, or that there was none: a run that says its command would say the commit too."""
+    return True if run.commit is not None or run.command else None
 
 
 def _digest(run: Run) -> str | None:
@@ -84,7 +89,7 @@ def _twice(name: str, profile: Profile) -> Iterator[Objection]:
 
 def _mixed(sides: Sides) -> Iterator[Objection]:
     digests = [set(profile.run.artefact_sha256) for profile in sides]
-    if len(digests) > 1 and digests[0] & digests[1] and not is_same_recording(sides):
+    if len(digests) > 1 and digests[0] & digests[1] and not _is_same_recording(sides):
         yield Objection(Outcome.FAIL, "A and B share an artefact: their runs are mixed", _MIXED_ADVICE)
 
 

@@ -48,7 +48,7 @@ def command(
         print_json(audit_json(audit, sides, wanted))
     else:
         print_view(audit_view(audit, sides, everything=everything))
-    _judge(audit)
+    _judge(audit, "the advice of each rule says what to do" if as_json else "what to do stands below the table")
 
 
 def _chosen(text: str, rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
@@ -62,7 +62,7 @@ def _chosen(text: str, rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
     return {name: each for name, each in rules.items() if name in names} if names else rules
 
 
-def _judge(audit: Audit) -> None:
+def _judge(audit: Audit, hint: str) -> None:
     """End with the code of the worst outcome.
 
     Raises:
@@ -77,4 +77,4 @@ def _judge(audit: Audit) -> None:
         return
     kind, word = kinds[audit.worst]
     found = [name for name, finding in audit.findings.items() if finding.outcome is audit.worst]
-    raise kind(f"{', '.join(found)} {word}{'s' if len(found) == 1 else ''}", "what to do stands below the table")
+    raise kind(f"{', '.join(found)} {word}{'s' if len(found) == 1 else ''}", hint)

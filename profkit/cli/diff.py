@@ -51,11 +51,13 @@ def command(
         str, Option(help="hold each row to it too: layer, operator, symbol, ...", rich_help_panel=GATE)
     ] = "",
     markdown: Annotated[
-        str | None, Option(help="write a summary for a pull request to this file; - prints it", rich_help_panel=GATE)
+        str | None,
+        Option(
+            help="write a summary for a pull request to this file, also over an old one; - prints it",
+            rich_help_panel=GATE,
+        ),
     ] = None,
-    force: Annotated[
-        bool, Option("--force", help="compare what is not comparable, too; overwrite --chart and --markdown")
-    ] = False,
+    force: Annotated[bool, Option("--force", help="compare what is not comparable, too; overwrite --chart")] = False,
     as_json: Annotated[bool, Option("--json", help="print JSON, every row")] = False,
     as_csv: Annotated[bool, Option("--csv", help="print CSV, every row")] = False,
 ) -> None:
@@ -74,14 +76,14 @@ def command(
     check_formats(as_json, as_csv or markdown == "-")
     if fail_over is None:
         check_panels(context, GATE, "a diff without --fail-over")
-    _check_files(chart, markdown, force)
+    _check_files((baseline, candidate), chart, markdown, force)
     limit = None if fail_over is None else parse_limit(fail_over)
     dimensions, held = parse_dimensions(by), parse_dimensions(gate_by) if gate_by else ()
     names = parse_quantities(f"{columns},flop,macs" if macs else columns)
     profiles = load(baseline), load(candidate)
     found = audit(*profiles)
     if found.refusals and not force:
-        _refuse(found, profiles, as_json)
+        _refuse(found, profiles, markdown, as_json, as_csv)
     more = _nearer(*profiles) if roofs else []
     gated = None if limit is None else _gated(profiles, limit, held)
     if markdown != "-":
@@ -92,7 +94,9 @@ def command(
         _judge(gated, markdown)
 
 
-def _check_files(chart: Path | None, markdown: str | None, force: bool) -> None:
+def _check_files(inputs: tuple[Path, Path], chart: Path | None, markdown: str | None, force: bool) -> None:
+    """Refuse to write where nothing can be, over a chart, and over what is read; a summary is made anew each time."""
+    from profkit.errors import UsageError
     from profkit.views.flame_files import check_suffix
     from profkit.views.output import check_overwrite
 
@@ -100,11 +104,13 @@ def _check_files(chart: Path | None, markdown: str | None, force: bool) -> None:
         check_suffix(chart)
         check_overwrite(chart, force)
     if markdown and markdown != "-":
-        check_overwrite(Path(markdown), force)
+        check_overwrite(Path(markdown), force=True)
+        if Path(markdown).resolve() in [path.resolve() for path in inputs]:
+            raise UsageError(f"--markdown would overwrite {markdown}, which is to be compared", "name another file")
 
 
-def _refuse(found: Audit, profiles: tuple[Profile, Profile], as_json: bool) -> None:
-    """Say why there is no comparison, and end.
+def _refuse(found: Audit, profiles: tuple[Profile, Profile], markdown: str | None, as_json: bool, as_csv: bool) -> None:
+    """Say why there is no comparison, in the summary too, and end; as CSV there is nothing to print.
 
     Raises:
         UnfairError: always.
@@ -112,10 +118,13 @@ def _refuse(found: Audit, profiles: tuple[Profile, Profile], as_json: bool) -> N
     from profkit.errors import UnfairError
     from profkit.views.diff import refused_json, refused_view
     from profkit.views.output import print_json, print_view
+    from profkit.views.refusal import refusal_markdown
 
+    if markdown:
+        _write_summary(markdown, refusal_markdown(found, *profiles))
     if as_json:
         print_json(refused_json(found, profiles))
-    else:
+    elif not as_csv and markdown != "-":
         print_view(refused_view(found, profiles))
     raise UnfairError(f"not comparable: {', '.join(found.refusals)}", "--force compares them all the same")
 
@@ -179,14 +188,20 @@ def _judge(gated: Gate, markdown: str | None) -> None:
     """
     from profkit.errors import GateError
     from profkit.views.gate import gate_markdown, gate_sentence
-    from profkit.write import write_whole
 
-    if markdown == "-":
-        sys.stdout.write(gate_markdown(gated))
-    elif markdown:
-        write_whole(Path(markdown), gate_markdown(gated).encode())
+    if markdown:
+        _write_summary(markdown, gate_markdown(gated))
     if gated.failed:
         raise GateError(
             gate_sentence(gated).removeprefix("FAILED: "),
             "a larger --fail-over, or make it faster; profkit explain says why",
         )
+
+
+def _write_summary(to: str, text: str) -> None:
+    from profkit.write import write_whole
+
+    if to == "-":
+        sys.stdout.write(text)
+    else:
+        write_whole(Path(to), text.encode())

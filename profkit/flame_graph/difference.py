@@ -92,11 +92,6 @@ class Difference:
         """Sum of the roots, shape (2,)."""
         return np.asarray(self.total[:, self.parent < 0].sum(axis=1))
 
-    @property
-    def swapped(self) -> Difference:
-        """The same, seen from the other side."""
-        return replace(self, names=self.names[::-1], own=self.own[::-1])
-
 
 def difference(baseline: Side, candidate: Side) -> Difference:
     """Put two profiles on one tree.

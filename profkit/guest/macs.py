@@ -18,7 +18,8 @@ class MacsOf:
         network: that is about to be called.
         clock: that tells of calls.
         facts: where `macs` goes: of one sample, of convolutions and linear layers; nothing goes there where a weight
-            of the network is used otherwise, since that is not seen.
+            of the network is used otherwise, since that is not seen, or where it is not known how many samples there
+            are: the first argument is no batch.
     """
 
     def __init__(self, network: nn.Module, clock: StepClock, facts: dict[str, Any]) -> None:
@@ -30,22 +31,28 @@ class MacsOf:
 
     def __call__(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """A module was called."""
-        weight = getattr(module, "weight", None)
+        weight = module._parameters.get("weight")  # as an attribute it may be computed, and that may draw or count
         if isinstance(weight, torch.Tensor) and isinstance(output, torch.Tensor) and inputs:
             self._seen.add(id(weight))
-            self._macs += _macs(module, inputs[0], output)
+            self._macs += _macs(module, weight, inputs[0], output)
         if module is self._network:
             self._clock.watch = None
             matrices = [weight for weight in module.parameters() if weight.dim() > 1]
-            if inputs and self._macs and all(id(weight) in self._seen for weight in matrices):
-                self._facts["macs"] = self._macs // len(inputs[0])
+            samples = _samples(inputs[0]) if inputs else 0
+            if samples and self._macs and all(id(weight) in self._seen for weight in matrices):
+                self._facts["macs"] = self._macs // samples
 
 
-def _macs(module: nn.Module, given: Any, output: torch.Tensor) -> int:
+def _samples(batch: Any) -> int:
+    """Samples of a batch; none where it is no tensor, or one of a single dimension, which may be a sample itself."""
+    return len(batch) if isinstance(batch, torch.Tensor) and batch.dim() > 1 else 0
+
+
+def _macs(module: nn.Module, weight: torch.Tensor, given: Any, output: torch.Tensor) -> int:
     if isinstance(module, nn.Linear):
         return output.numel() * module.in_features
     if isinstance(module, _ConvTransposeNd):
-        return int(given.numel() * module.weight[0].numel())
+        return int(given.numel() * weight[0].numel())
     if isinstance(module, _ConvNd):
-        return output.numel() * module.weight[0].numel()
+        return output.numel() * weight[0].numel()
     return 0

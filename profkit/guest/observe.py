@@ -6,13 +6,15 @@ All looking is done between steps, or in a step that is not recorded, and then i
 from __future__ import annotations
 
 import functools
+import math
+import re
 import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec
 
-from profkit.guest.process_facts import memory_facts, process_facts, tools_in_process
+from profkit.guest.process_facts import memory_facts, peak_bytes, process_facts, tools_in_process
 from profkit.guest.step_clock import StepClock
 
 P = ParamSpec("P")
@@ -61,18 +63,28 @@ class Observer:
     def __init__(self, tool: str) -> None:
         self.clock = StepClock()
         self.facts: dict[str, Any] = {}
-        self.settings: dict[str, str] = {}
         self._tool = tool
+        self._settings: dict[str, str] = {}
+        self._modes: dict[str, str] = {}
+        self._modes_now: dict[str, str] = {}
         self._networks: dict[int, weakref.ref[Any]] = {}
         self._optimizers: dict[int, weakref.ref[Any]] = {}
         self._observed: set[int] = set()
-        self._changes: dict[str, float] = {}
+        self._changes: dict[int, float] = {}
+        self._copied = False
+        self._peak: int | None = None
         self._loads = False
+        self._loader = (0, 0)
         self._preparation: dict[str, str] = {}
         self._samples = 0
         self._data_ns = -1
         self._others: set[str] = set()
         self._steps: dict[str, list[Any]] = {}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the program runs with: the modes of the last step that ended, and flags."""
+        return (self._modes or self._modes_now) | self._settings
 
     @_quietly
     def first_call(self, network: Any, inputs: tuple[Any, ...]) -> None:
@@ -82,16 +94,17 @@ class Observer:
             network: a module with weights.
             inputs: of the call.
         """
-        from profkit.guest.surroundings import own_profiler_runs
         from profkit.guest.tensors import places, statistics, unnoticed
 
         self._mode(network)
         tensor = _first_tensor(inputs)
-        if "inputs" in self.facts or tensor is None or own_profiler_runs():
+        if "places" in self.facts or tensor is None or _must_not_look():
             return
         with unnoticed():
-            self.facts["inputs"] = statistics(tensor)
             self.facts["places"] = {"inputs": places([tensor])}
+            found = statistics(tensor)
+        if math.isfinite(found["mean"]) and math.isfinite(found["deviation"]):  # else JSON cannot have it
+            self.facts["inputs"] = found
 
     @_quietly
     def called(self, network: Any, inputs: tuple[Any, ...], since_ns: int) -> None:
@@ -107,7 +120,7 @@ class Observer:
         if "macs" not in self.facts and not self._steps and self.clock.watch is None:
             from profkit.guest.macs import MacsOf
 
-            self.clock.watch = MacsOf(network, self.clock, self.facts)
+            self.clock.watch = _quietly(MacsOf(network, self.clock, self.facts))
         self._mode(network)
         if next(iter(self._networks)) == id(network):
             tensor = _first_tensor(inputs)
@@ -119,9 +132,13 @@ class Observer:
         self._loads = True
         self.facts["workers"] = iterator._num_workers
         sampler = getattr(iterator._index_sampler, "sampler", iterator._index_sampler)
+        loader = id(iterator._dataset), id(sampler)
+        if loader == self._loader or "inputs" in self.facts:  # of which it is to be known how they are made
+            return
+        self._loader = loader
         self._preparation = {"order": type(sampler).__name__, "data set": type(iterator._dataset).__name__}
         if (transform := getattr(iterator._dataset, "transform", None)) is not None:
-            self._preparation["transform"] = " ".join(repr(transform).split())[:500]
+            self._preparation["transform"] = in_words(transform)
 
     def meet(self, optimizer: Any) -> None:
         """An optimizer is about to step for the first time."""
@@ -137,7 +154,7 @@ class Observer:
         Returns:
             What the step returns, and how long the looking took [ns].
         """
-        if id(optimizer) in self._observed:
+        if id(optimizer) in self._observed or _captures():
             return step(), 0
         started = time.perf_counter_ns()
         before: list[tuple[Any, Any]] = []
@@ -162,6 +179,7 @@ class Observer:
             phases["optimizer"] = phases.get("optimizer", 0)
         self._steps.setdefault(kind, []).append((self._samples, phases, elapsed_ns))
         self._samples, self._data_ns = 0, -1
+        self._modes, self._modes_now = self._modes_now or self._modes, {}
         self._see_whether_devices_are_done()
 
     @_quietly
@@ -169,8 +187,9 @@ class Observer:
         """The steps without the tool are over, and the tool is about to start."""
         self.facts |= process_facts()  # now: Python forgets its script's name before it ends
         self._others |= tools_in_process(self._tool)
-        if self._tool != "callgrind":  # there it is Valgrind's memory
-            self.facts["memory"] = memory_facts()
+        if self._steps and self._tool != "callgrind":  # there it is Valgrind's memory
+            # What was copied to compare weights is not the program's, and the system keeps only one peak of all.
+            self.facts["memory"] = memory_facts(peak_bytes() if self._peak is None else self._peak)
 
     @_quietly
     def other_tool(self, name: str) -> None:
@@ -181,15 +200,14 @@ class Observer:
     def after_tool(self) -> None:
         """The tool has ended; the program stands between two steps."""
         from profkit.guest.network_facts import network_facts
-        from profkit.guest.surroundings import own_profiler_runs
 
         self._others |= tools_in_process(self._tool)
-        if "torch" in sys.modules and not own_profiler_runs():
+        if "torch" in sys.modules and not _must_not_look():
             networks, optimizers = _alive(self._networks), _alive(self._optimizers)
             facts, settings = network_facts(networks, optimizers, self._changes)
             places = self.facts.get("places", {}) | facts.pop("places", {})
             self.facts |= facts | {"places": places}
-            self.settings |= settings
+            self._settings |= settings
 
     def report(self) -> dict[str, Any]:
         """All that was seen, with the keys of the report."""
@@ -201,8 +219,9 @@ class Observer:
 
         if id(network) not in self._networks:
             self._networks[id(network)] = weakref.ref(network)
-        mode = {"grad": torch.is_grad_enabled(), "training": bool(network.training)}
-        self.settings |= {name: str(value).lower() for name, value in mode.items()}
+        if next(iter(self._networks)) == id(network):  # others may be teachers, or copies that are tested
+            mode = {"grad": torch.is_grad_enabled(), "training": bool(network.training)}
+            self._modes_now = {name: str(value).lower() for name, value in mode.items()}
 
     @_quietly
     def _finish(self) -> None:
@@ -224,34 +243,51 @@ class Observer:
 
     @_quietly
     def _copy_weights(self, optimizer: Any, before: list[tuple[Any, Any]]) -> None:
-        from profkit.guest.surroundings import own_profiler_runs
         from profkit.guest.tensors import unnoticed
 
-        if own_profiler_runs():
+        if _must_not_look():
             return
+        if self._peak is None:
+            self._peak = peak_bytes()
         with unnoticed():
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            self._copied = any(weight.device.type != "cpu" for weight in weights)
             before += [(weight, weight.detach().to("cpu", copy=True)) for weight in weights]
 
     @_quietly
     def _compare_weights(self, optimizer: Any, before: list[tuple[Any, Any]]) -> None:
-        from profkit.guest.network_facts import names_of
         from profkit.guest.tensors import change, unnoticed
 
-        names = names_of(_alive(self._networks))
         with unnoticed():
-            found = {
-                names.get(id(weight), f"optimizer.{number}"): change(copy, weight)
-                for number, (weight, copy) in enumerate(before)
-            }
+            found = {id(weight): change(copy, weight) for weight, copy in before}
         if any(found.values()):  # with a learning rate of zero, as schedules begin, nothing is known yet
             self._changes |= found
             self._observed.add(id(optimizer))
 
     def _see_whether_devices_are_done(self) -> None:
+        """Whether nothing is left to do when a step ends; where weights were copied, it was waited for that."""
+        copied, self._copied = self._copied, False
         torch: Any = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
+        if torch is not None and torch.cuda.is_initialized() and not copied and not _captures():
             self.facts["synchronised"] = self.facts.get("synchronised", True) and torch.cuda.current_stream().query()
+
+
+def _captures() -> bool:
+    """Whether what the program asks a device for goes into a graph: whoever looks at a device then breaks that."""
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_initialized() and bool(torch.cuda.is_current_stream_capturing())
+
+
+def _must_not_look() -> bool:
+    """Whether looking at tensors would show in the program: in its graph of a device, or in its own profiler."""
+    from profkit.guest.surroundings import own_profiler_runs
+
+    return own_profiler_runs() or _captures()
+
+
+def in_words(transform: Any) -> str:
+    """A transform as it prints itself, without the addresses of functions, which differ from run to run."""
+    return " ".join(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform)).split())[:500]
 
 
 def _alive(references: Mapping[int, weakref.ref[Any]]) -> list[Any]:

@@ -33,11 +33,20 @@ def tools_in_process(own: str) -> set[str]:
     return set(other_tools(own))
 
 
-def memory_facts() -> dict[str, int | None]:
-    """Memory of this process as it is now, and its peak [byte]."""
-    rss, peak = _resident(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak_bytes = peak if sys.platform == "darwin" else 1024 * peak
-    facts: dict[str, int | None] = {"rss_bytes": rss, "peak_rss_bytes": max(rss or 0, peak_bytes)}
+def peak_bytes() -> int:
+    """The most memory that this process has taken so far [byte]."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def memory_facts(peak: int) -> dict[str, int | None]:
+    """Memory of this process as it is now, and its peak [byte].
+
+    Args:
+        peak: the most that it has taken itself [byte], at least if not more is taken now.
+    """
+    rss = _resident()
+    facts: dict[str, int | None] = {"rss_bytes": rss, "peak_rss_bytes": max(rss or 0, peak)}
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         facts["device_allocated_bytes"] = torch.cuda.memory_allocated()

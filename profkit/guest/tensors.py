@@ -80,7 +80,7 @@ def subnormal_share(tensors: Mapping[str, torch.Tensor]) -> tuple[float | None, 
 
 def places(tensors: Iterable[torch.Tensor]) -> str:
     """Where they are: `cpu`, `cuda:0`; several with commas, nothing where there are none."""
-    return ", ".join(sorted({str(tensor.device) for tensor in tensors}))
+    return ",".join(sorted({str(tensor.device) for tensor in tensors}))
 
 
 def flushes_denormals() -> bool:

@@ -68,7 +68,7 @@ class Conditions:
 
     Attributes:
         grad: whether they computed gradients.
-        training: whether they ran in training mode.
+        training: whether they ran in training mode, tests between them left out.
         places: devices of the tensors (`weights`, `inputs`, `state`), several with commas; empty where there are none.
     """
 

@@ -153,6 +153,7 @@ class Loop:
             for epoch in range(start.epoch, epochs):
                 self._run_epoch(feed, epoch, scope)
                 save(partial(self._checkpoint, epoch + 1, (epoch + 1) * each))
+        self._note_conditions()
 
     def _run_epoch(self, feed: Feed, epoch: int, scope: Scopes) -> None:
         """All batches once, and then, in training, what the network makes of all test batches."""
@@ -164,8 +165,6 @@ class Loop:
             outputs, targets, loss = self._take(feed, first + index, scope, epoch)
             correct = count_correct(self.engine.to_host(outputs), targets) if self.labelled else 0
             seen.add(self.measured.samples[-1], loss, correct)
-        if epoch + 1 == self.course.epochs:
-            self._note_conditions()
         self.progress(f"epoch {epoch + 1}/{self.course.epochs}, testing")
         tested, evaluate_ns = evaluate(self.engine, self.test, self.loss)
         training = self.course.mode == "train"

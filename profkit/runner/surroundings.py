@@ -16,8 +16,22 @@ import torch
 READINGS = 5000
 """Of the clock, to know its resolution: they take less than a millisecond."""
 
-ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc", "iomp", "libomp", "gomp")
-"""In the names of libraries that are loaded ahead of others and watch nothing."""
+WATCHERS = (
+    "scalene",
+    "profiler",
+    "asan",
+    "tsan",
+    "ubsan",
+    "memray",
+    "trace",
+    "heaptrack",
+    "Injection",
+    "gperf",
+    "vtune",
+    "ittnotify",
+)
+"""In the names of libraries that watch the program which loads them ahead of its own; others give it an allocator or
+another version of what it has. `cpp/src/surroundings.cpp` has the same."""
 
 OWN: Mapping[str, str] = {"callgrind": "valgrind", "scalene": "scalene", "py-spy": "py-spy"}
 """In the names of what a recorder itself leaves in the process."""
@@ -91,11 +105,11 @@ def _tracer() -> Iterator[str]:
 
 
 def _preloaded() -> Iterator[str]:
-    """Libraries that the environment loads ahead of the program's own; Valgrind's are how it shows."""
+    """Libraries that watch, and that the environment loads ahead of the program's own; Valgrind's are how it shows."""
     for variable in ("LD_PRELOAD", "LD_AUDIT"):
         for path in re.split("[: ]+", os.environ.get(variable, "")):
             library = path.rpartition("/")[2]
             if library.startswith("vgpreload"):
                 yield "valgrind"
-            elif library and not any(name in library for name in ALLOCATORS):
+            elif any(name in library for name in WATCHERS):
                 yield f"{variable}: {library}"

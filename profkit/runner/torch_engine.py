@@ -45,6 +45,8 @@ class TorchEngine:
         self.optimizer = OPTIMIZER_BUILDERS[bundle["optimizer"]](
             self.network.named_weights().values(), bundle["hyperparameters"]
         )
+        self.trained: bool | None = None
+        """Whether the last step of training ran in training mode; None where there was none."""
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy to the device; on the host nothing is done, not even asked of torch."""
@@ -71,6 +73,7 @@ class TorchEngine:
 
     def _update(self, outputs: torch.Tensor, loss: torch.Tensor) -> Outcome:
         self.optimizer.step()
+        self.trained = self.network.training
         return Outcome(loss.detach(), outputs.detach())
 
     def infer_step(self, inputs: torch.Tensor, scope: Scopes) -> torch.Tensor:
@@ -120,7 +123,7 @@ class TorchEngine:
 
     def conditions(self, inputs: torch.Tensor) -> Conditions:
         """Gradients are what backward leaves at the weights; without it, what an output remembers of its making."""
-        training = self.network.training
+        training = self.network.training if self.trained is None else self.trained
         weights = list(self.network.named_weights().values())
         grad = (
             any(weight.grad is not None for weight in weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from contextlib import suppress
 
 import torch
 
@@ -20,7 +21,7 @@ VARIABLES = (
     "GOMP_CPU_AFFINITY",
     "KMP_AFFINITY",
 )
-"""Of the environment, that choose instruction sets and place threads; `cpp/src/report.cpp` has the same."""
+"""Of the environment, that choose instruction sets and place threads; `cpp/src/surroundings.cpp` has the same."""
 
 
 def torch_versions() -> dict[str, str]:
@@ -44,17 +45,20 @@ def torch_build() -> dict[str, str]:
 
 
 def torch_settings() -> dict[str, str]:
-    """Instruction set and backend flags."""
+    """Instruction set and backend flags; `cpp/src/surroundings.cpp` has the same, but for the device's name."""
     settings = {
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "onednn": truth(torch.backends.mkldnn.is_available()),
         "deterministic": truth(torch.are_deterministic_algorithms_enabled()),
         "cudnn_benchmark": truth(torch.backends.cudnn.benchmark),
-        "cudnn_tf32": truth(torch.backends.cudnn.allow_tf32),
-        "matmul_tf32": truth(torch.backends.cuda.matmul.allow_tf32),
         "interop_threads": str(torch.get_num_interop_threads()),
         **chosen_variables(),
     }
+    # Torch refuses to answer where a program has chosen the precision of single operators.
+    with suppress(RuntimeError):
+        settings["cudnn_tf32"] = truth(torch.backends.cudnn.allow_tf32)
+    with suppress(RuntimeError):
+        settings["matmul_tf32"] = truth(torch.backends.cuda.matmul.allow_tf32)
     if torch.cuda.is_available():
         settings |= {"device_name": torch.cuda.get_device_name()}
     return settings

@@ -27,7 +27,7 @@ from profkit.step_times import drift
 from profkit.units import format_count, format_share
 from profkit.views.cost import format_cost
 from profkit.views.run import name
-from profkit.work_ratio import alike
+from profkit.work_by_place import alike
 
 _WORDS = {
     DATA: "making batches",
@@ -52,7 +52,8 @@ def evidence(found: Explanation, cause: Cause) -> str:
         return _work(found)
     if cause.name == FIRST:
         return _first(found, cause)
-    both = f"A {_cost(cause.baseline, found)}, B {_cost(cause.candidate, found)}"
+    scaled = " (as it would be with B's work)" if _is_scaled(found, cause) else ""
+    both = f"A {_cost(cause.baseline, found)}{scaled}, B {_cost(cause.candidate, found)}"
     if cause.name == UNEXPLAINED:
         return both + _left(found)
     if cause.name in KERNELS:
@@ -60,6 +61,14 @@ def evidence(found: Explanation, cause: Cause) -> str:
     compiled = {run.settings.get("language") for run in (found.baseline, found.candidate)} - {"python"}
     own = " (of a compiled program: its own code there)" if cause.name == INTERPRETER and any(compiled) else ""
     return f"{_WORDS[cause.name]}{own}: {both}"
+
+
+def _is_scaled(found: Explanation, cause: Cause) -> bool:
+    """Whether A's cost is not what it was: kernels that the sides have not the same work for."""
+    other_work = {(place.layer, place.phase, place.operator) for place in found.cause(WORK).places}
+    return cause.name in KERNELS and any(
+        (place.layer, place.phase, place.operator) in other_work for place in cause.places
+    )
 
 
 def _left(found: Explanation) -> str:
@@ -98,6 +107,10 @@ def _cost(value: float, found: Explanation, *, signed: bool = False) -> str:
     return format_cost(value, found.unit, signed=signed)
 
 
+def _per(found: Explanation) -> str:
+    return "a step" if found.per_step else "in all"
+
+
 def _work(found: Explanation) -> str:
     a, b = found.macs
     unknown = [side for side, macs in (("A", a), ("B", b)) if macs is None]
@@ -106,10 +119,10 @@ def _work(found: Explanation) -> str:
     if not found.cause(WORK).places:
         same = format_count(a) == format_count(b)
         counted = f"{format_count(a)} on both sides" if same else f"A {format_count(a)}, B {format_count(b)}"
-        return f"multiply-adds a step: {counted}; taken to be the same"
+        return f"multiply-adds {_per(found)}: {counted}; taken to be the same"
     return (
-        f"A does {format_count(a)} multiply-adds a step, B {format_count(b)} ({_times_more(b / a)}); at A's speed "
-        "that is worth so much"
+        f"A does {format_count(a)} multiply-adds {_per(found)}, B {format_count(b)} ({_times_more(b / a)}); "
+        "at A's speed that is worth so much"
     )
 
 
@@ -159,10 +172,7 @@ def _other_work(baseline: Run, candidate: Run) -> list[str]:
 def _comparability(found: Explanation) -> list[str]:
     lines = []
     if found.unit == SHARE:
-        lines.append(
-            f"{found.baseline.tool} and {found.candidate.tool} measure different things, and not both sides were timed "
-            "without the tool: only shares of each whole are compared, so there is no gap to explain"
-        )
+        lines.append(f"{_unlike(found)}: only shares of each whole are compared, so there is no gap to explain")
     elif found.baseline.tool != found.candidate.tool:
         lines.append(
             f"A was recorded with {found.baseline.tool}, B with {found.candidate.tool}: part of each cause is what the "
@@ -171,6 +181,18 @@ def _comparability(found: Explanation) -> list[str]:
     if not found.per_step:
         lines.append("at least one side has no steps: whole recordings are compared")
     return lines
+
+
+def _unlike(found: Explanation) -> str:
+    """Why costs cannot be subtracted."""
+    units = [side.tool_unit for side in found.sides]
+    if units[0] == units[1]:
+        reason = "A and B count at different periods"
+    else:
+        reason = f"{found.baseline.tool} and {found.candidate.tool} measure different things"
+    if INSTRUCTIONS in units:
+        return f"{reason}: one of them counts instructions"
+    return reason if found.device != "cpu" else f"{reason}, and not both sides were timed without the tool"
 
 
 def _times(side: str, run: Run, costs: PlainCosts, found: Explanation) -> list[str]:
@@ -224,12 +246,16 @@ def _steadiness(side: str, run: Run, costs: PlainCosts) -> list[str]:
 
 def _interval(found: Explanation) -> list[str]:
     """What the intervals rest on."""
-    if found.unit == INSTRUCTIONS:
+    if found.unit in (INSTRUCTIONS, SHARE):
         return []
+    if not found.per_step:
+        return ["a whole recording is one number: there are no intervals"]
     lines = []
-    for side, costs in zip("AB", found.sides, strict=True):
+    for side, run, costs in zip("AB", (found.baseline, found.candidate), found.sides, strict=True):
         if len(costs.steps.samples) < 2:
-            lines.append(f"{side} has a single step: there are no intervals")
+            alone = costs.corrected or run.steps == 1
+            what = "has a single step" if alone else "has no costs of single steps"
+            lines.append(f"{side} {what}: there are no intervals")
     rows = min(costs.processes for costs in found.sides)
     whole = min(costs.steps.processes for costs in found.sides)
     if not lines and whole == 1:
@@ -242,6 +268,8 @@ def _interval(found: Explanation) -> list[str]:
 def _alike(found: Explanation) -> list[str]:
     """Kernels that are all slower by one factor are slower for a reason outside of them."""
     places = [place for place in found.cause(SAME_KERNEL).places if place.baseline > 0 and place.candidate > 0]
+    if _conditions(found.baseline) != _conditions(found.candidate):
+        return []
     if len(places) < _FEWEST_KERNELS or found.unit == INSTRUCTIONS:
         return []
     places = sorted(places, key=lambda place: -place.baseline)
@@ -256,6 +284,11 @@ def _alike(found: Explanation) -> list[str]:
         f"nearly every kernel takes B {middle:.3g} times as long as A (the middle half {low:.3g} to {high:.3g}): that "
         "is the machine, its clock or a neighbour, rather than the code"
     ]
+
+
+def _conditions(run: Run) -> tuple[object, ...]:
+    """What else makes all kernels slower alike."""
+    return run.threads, run.batch_size, run.settings.get("flush_denormals")
 
 
 def _untold(found: Explanation) -> list[str]:
@@ -283,8 +316,8 @@ def _untold(found: Explanation) -> list[str]:
         lines.append(_work(found))
     elif not found.cause(WORK).places and not alike(a, b):
         lines.append(
-            f"A does {format_count(a)} counted multiply-adds a step, B {format_count(b)}, but not every operator was "
-            "counted: work is taken to be the same"
+            f"A does {format_count(a)} counted multiply-adds {_per(found)}, B {format_count(b)}, but not every "
+            "operator was counted: work is taken to be the same"
         )
     return lines
 
@@ -298,7 +331,7 @@ def headline(found: Explanation) -> str:
     what = {Basis.PLAIN: " without the tool"}.get(found.basis, "")
     units = " instructions" if found.exact else " samples" if found.unit == "samples" else ""
     where = "" if found.device == "cpu" else " on the device"
-    per = f"{units}{' a step' if found.per_step else ' in all'}{what}{where}"
+    per = f"{units}{' ' + _per(found)}{what}{where}"
     gap = f"A {names[0]} {costs[0]}, B {names[1]} {costs[1]}{per}: B - A = {_cost(found.gap, found, signed=True)}"
     if found.exact:
         return f"{gap}, exact."
@@ -311,6 +344,8 @@ def headline(found: Explanation) -> str:
 
 def mainly(found: Explanation) -> list[str]:
     """The causes that make up most of the gap, largest first, in a sentence; none where there is none to speak of."""
+    if found.low is not None and found.high is not None and found.low <= 0 <= found.high:
+        return []
     surely = [cause for cause in found.causes if cause.confidence != NOISE and abs(cause.share or 0.0) >= _MUCH]
     if not surely:
         return []

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profkit.audit import Audit
+from profkit.audit.programs import is_one_recording, share_bundle, unchecked
 from profkit.comparison import SHARES, Diff, Row, diff
 from profkit.explanation import explain
 from profkit.plain_costs import Basis
@@ -19,11 +20,13 @@ from profkit.quantities import QUANTITIES, Derived, derive
 from profkit.run import Run
 from profkit.schema import CATEGORIES
 from profkit.summary import is_host
+from profkit.units import format_share
 from profkit.views.audit import audit_line
 from profkit.views.cause_words import headline, mainly
 from profkit.views.cost import format_cost, name_of, plain_quantity, quantity_cell
 from profkit.views.refusal import refusal_lines
 from profkit.views.run import agreement_line, name
+from profkit.work import samples_a_step
 
 Pair = tuple[Profile, Profile]
 Sides = tuple[Derived, ...]
@@ -37,6 +40,7 @@ def answer(by_category: Diff, by_place: Diff) -> list[str]:
     return [
         *_comparability(by_category),
         _verdict(by_category),
+        *_power(by_category),
         *_split(by_category),
         *_places(by_place),
         *_lonely(by_place),
@@ -51,18 +55,31 @@ def why_lines(baseline: Profile, candidate: Profile) -> list[str]:
 
 def agreement_lines(baseline: Run, candidate: Run) -> list[str]:
     """Whether both sides do the same work, or that nobody knows."""
+    runs = (baseline, candidate)
+    unknown = unchecked(runs)
     lines = []
-    unknown = [side for side, run in (("A", baseline), ("B", candidate)) if run.agreement is None]
-    if unknown:
-        lines.append(f"agreement unknown: nobody checked that {' and '.join(unknown)} computes what the other does")
+    if len(unknown) == 1:
+        other = "A" if unknown == ("B",) else "B"
+        lines.append(f"agreement unknown: nobody checked that {unknown[0]} computes what {other} does")
+    elif unknown:
+        lines.append("agreement unknown: nobody compared what A and B compute")
     lines += [
         agreement_line(run.agreement, name(run))
-        for run in (baseline, candidate)
+        for run in runs
         if run.agreement and (run.implementation != run.agreement.reference or not run.agreement.holds)
     ]
     if baseline.bundle_sha256 != candidate.bundle_sha256 and baseline.bundle_sha256 and candidate.bundle_sha256:
-        lines.append("NOT THE SAME WORK: the two runs had other weights, batches or options")
-    return lines or [f"both are {name(baseline)}, on the same weights and batches"]
+        lines.append("not the same bundle: the two runs had other weights, batches or options")
+    return lines or [_alike(runs)]
+
+
+def _alike(runs: tuple[Run, Run]) -> str:
+    """What two runs are that compute the same, as far as anybody recorded."""
+    if is_one_recording(runs):
+        return "A and B are one recording"
+    what = dict.fromkeys(run.implementation or run.workload or name(run) for run in runs)
+    who = f"both are {next(iter(what))}" if len(what) == 1 else f"A is {' and B is '.join(what)}"
+    return f"{who}, on the same weights and batches" if share_bundle(runs) else who
 
 
 def diff_table(diff: Diff, top: int, sides: Sides = ()) -> Table:
@@ -149,6 +166,8 @@ def diff_rows(
         "candidate_share",
         "low",
         "high",
+        "effect_size",
+        "detectable",
         "verdict",
         *(f"{side}_{name}" for name in columns for side in ("baseline", "candidate")),
     ]
@@ -165,6 +184,8 @@ def diff_rows(
                 row.candidate_share,
                 row.low,
                 row.high,
+                row.effect_size,
+                row.detectable,
             ]
             more = [plain_quantity(derived.values[name][index], name) for name, _, derived in _interleaved(sides)]
             rows.append([device, *row.key, *numbers, row.verdict, *more])
@@ -187,6 +208,7 @@ def diff_json(
         lines += answer(diff(baseline, candidate, ("category",), device), diff(baseline, candidate, by, device))
     return {
         "answer": [*lines, *why_lines(baseline, candidate), *more],
+        "refused_by": list(found.refusals) if found else [],
         "unit": first.unit,
         "per_step": first.per_step,
         "baseline": asdict(baseline.run),
@@ -257,10 +279,9 @@ def _comparability(diff: Diff) -> list[str]:
     """What stands in the way of subtracting at all."""
     lines = []
     if diff.unit == SHARES:
-        lines.append(
-            f"The two tools measure different things ({diff.baseline.tool}, {diff.candidate.tool}): "
-            "only shares of each whole are compared."
-        )
+        tools = f"The two tools measure different things ({diff.baseline.tool}, {diff.candidate.tool})"
+        why = "A and B count at different periods" if diff.units[0] == diff.units[1] else tools
+        lines.append(f"{why}: only shares of each whole are compared.")
     if not diff.per_step:
         lines.append("At least one side has no steps: whole recordings are compared.")
     return lines
@@ -276,9 +297,9 @@ def _verdict(diff: Diff) -> str:
         for cost in (total.baseline, total.candidate)
     ]
     per = (" a step" if diff.per_step else " in all") + (" on the device" if diff.device != "cpu" else "")
-    facts = f"A {name(diff.baseline)} {costs[0]}, B {name(diff.candidate)} {costs[1]}{per}"
+    facts = f"A {name(diff.baseline)} {costs[0]}, B {name(diff.candidate)} {costs[1]}{per}{_batches(diff)}"
     if total.verdict == "same":
-        return f"{facts}: the same{'' if diff.exact else ' within the noise'}."
+        return f"{facts}: the same{'' if total.low is None else ' within the noise'}."
     if not total.baseline or not total.candidate:
         return f"{facts}: only one of them has any."
     more, less = ("slower", "faster") if diff.unit == "ns" else ("more", "fewer")
@@ -287,11 +308,29 @@ def _verdict(diff: Diff) -> str:
     return f"{facts}: B {'is' if diff.unit == 'ns' else 'has'} {words} ({change})."
 
 
+def _batches(diff: Diff) -> str:
+    """The samples of a step where they are not as many on both sides."""
+    first, last = samples_a_step(diff.baseline), samples_a_step(diff.candidate)
+    return f" (of {first} and of {last} samples)" if diff.per_step and first and last and first != last else ""
+
+
 def _certainty(diff: Diff) -> str:
     """How sure the difference of the totals is."""
     if diff.exact:
         return "exact"
     return "no interval" if diff.total.low is None else f"95 % interval {_interval(diff.total, diff.unit)}"
+
+
+def _power(diff: Diff) -> list[str]:
+    """What such measurements could have found, and how far the steps of both sides overlap."""
+    total = diff.total
+    if not total.detectable or total.effect_size is None or not total.baseline or diff.unit == SHARES:
+        return []
+    smallest = f"{format_cost(total.detectable, diff.unit)} ({format_share(total.detectable / total.baseline)})"
+    return [
+        f"The smallest difference that this could have found: {smallest}; effect size {total.effect_size:+.2f} "
+        "(Cliff's delta: -1 or 1 where no steps of A and B overlap)."
+    ]
 
 
 def _factor(ratio: float) -> str:

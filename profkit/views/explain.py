@@ -126,7 +126,7 @@ def _tax_table(found: Explanation, column: str, top: int) -> Table:
     """What interpreter and binding cost by layer or by operator."""
     rows = found.python_tax(column)
     table = Table(
-        title=f"Python tax (interpreter, binding) by {column}, {found.unit} a step",
+        title=f"Python tax (interpreter, binding) by {column}, {found.unit} {'a step' if found.per_step else 'in all'}",
         title_justify="left",
         box=None,
         pad_edge=False,

@@ -68,12 +68,6 @@ def flame_view(found: Difference, top: int = 25, share: float = SMALLEST_SHARE) 
     return Group(*head, table, *(Text(f"note: {note}", style="dim") for note in small.notes))
 
 
-def flame_lines(found: Difference, top: int) -> list[tuple[int, str, float, float]]:
-    """Depth, label, A and B of what `flame_view` shows, for those who want it plain."""
-    lines = _lines(found, top)
-    return [(line.depth, _label(found, line), *_sums(found, line)) for line in lines]
-
-
 def _lines(found: Difference, top: int) -> list[_Line]:
     """The `top` rows with the largest differences whose callers are shown, in the order of a tree."""
     below = _callees(found)

@@ -14,6 +14,7 @@ from profkit.gate import Gate
 from profkit.judgement import Judgement, Verdict
 from profkit.run import Run
 from profkit.views.cost import format_cost, name_of
+from profkit.views.markdown import escaped
 from profkit.views.run import title
 
 _MANY = 10
@@ -53,9 +54,9 @@ def gate_view(gate: Gate, top: int = 15) -> RenderableType:
     for head in ("A", "B", "change", "interval"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.add_row(f"total, {gate.measured}", *_cells(gate.total, gate.unit), style="bold")
+    table.add_row(f"total, {gate.measured}", *_cells(gate.total, gate.unit, exact=gate.exact), style="bold")
     for row in gate.rows[:top]:
-        table.add_row(_label(row, gate), *_cells(row, gate.row_unit))
+        table.add_row(_label(row, gate), *_cells(row, gate.row_unit, exact=gate.exact))
     if len(gate.rows) > top:
         table.add_row(f"({len(gate.rows) - top} more)", style="dim")
     reasons = [f"undecided: {_label(row, gate)}: {row.reason}" for row in _undecided(gate)[:top]]
@@ -91,10 +92,12 @@ def gate_markdown(gate: Gate, top: int = 20) -> str:
     """A summary for a pull request: the answer, the rows that matter, and the rest folded away."""
     sentence = gate_sentence(gate)
     head, _, rest = sentence.partition(":")
-    lines = [f"### {'❌' if gate.failed else '✅'} profkit: {_escaped(head)}", "", _escaped(rest.strip()), ""]
+    lines = [f"### {'❌' if gate.failed else '✅'} profkit: {escaped(head)}", "", escaped(rest.strip()), ""]
     heads = (", ".join(gate.by) or "what", "A", "B", "change", "95 % interval", "verdict")
     lines += [_line(heads), "|---|--:|--:|--:|--:|---|"]
-    lines.append(_line((f"**total**, {_escaped(gate.measured)}", *_markdown_cells(gate.total, gate.unit))))
+    lines.append(
+        _line((f"**total**, {escaped(gate.measured)}", *_markdown_cells(gate.total, gate.unit, exact=gate.exact)))
+    )
     important = [row for row in gate.rows if row.verdict in (Verdict.PAST, Verdict.UNSURE)]
     lines += _markdown_rows(gate, important[:top])
     if len(important) > top:
@@ -102,7 +105,7 @@ def gate_markdown(gate: Gate, top: int = 20) -> str:
     undecided = _undecided(gate)
     lines += _folded(
         f"{_rows(len(undecided))} undecided",
-        [f"- {_code(_label(row, gate))}: {_escaped(row.reason)}" for row in undecided[:top]],
+        [f"- {_code(_label(row, gate))}: {escaped(row.reason)}" for row in undecided[:top]],
     )
     within = [row for row in gate.rows if row.verdict is Verdict.WITHIN]
     table = [_line(heads), "|---|--:|--:|--:|--:|---|", *_markdown_rows(gate, within[:top])]
@@ -110,7 +113,7 @@ def gate_markdown(gate: Gate, top: int = 20) -> str:
     compared = [_line(("", "A", "B")), "|---|---|---|"]
     sides = [_compared(run) for run in (gate.baseline, gate.candidate)]
     compared += [_line((name, *(_code(_known(side[name])) for side in sides))) for name in sides[0]]
-    basis = [f"- {_escaped(line)}" for line in _basis(gate)]
+    basis = [f"- {escaped(line)}" for line in _basis(gate)]
     lines += _folded("what was compared", [*compared, "", *basis])
     return "\n".join(lines) + "\n"
 
@@ -183,29 +186,29 @@ def _label(row: Judgement, gate: Gate) -> str:
     return " ".join(names) + (" (device)" if row.device != "cpu" else "")
 
 
-def _cells(row: Judgement, unit: str) -> list[str | Text]:
+def _cells(row: Judgement, unit: str, *, exact: bool) -> list[str | Text]:
     cost = [format_cost(row.baseline, unit), format_cost(row.candidate, unit)]
-    return [*cost, _change(row), _interval(row), Text(_WORDS[row.verdict], _STYLES[row.verdict])]
+    return [*cost, _change(row), _interval(row, exact=exact), Text(_WORDS[row.verdict], _STYLES[row.verdict])]
 
 
-def _markdown_cells(row: Judgement, unit: str) -> list[str]:
+def _markdown_cells(row: Judgement, unit: str, *, exact: bool) -> list[str]:
     cost = [format_cost(row.baseline, unit), format_cost(row.candidate, unit)]
     verdict = "**past the limit**" if row.verdict is Verdict.PAST else _WORDS[row.verdict]
-    return [*cost, _change(row), _interval(row), verdict]
+    return [*cost, _change(row), _interval(row, exact=exact), verdict]
 
 
 def _markdown_rows(gate: Gate, rows: list[Judgement]) -> list[str]:
-    return [_line((_code(_label(row, gate)), *_markdown_cells(row, gate.row_unit))) for row in rows]
+    return [_line((_code(_label(row, gate)), *_markdown_cells(row, gate.row_unit, exact=gate.exact))) for row in rows]
 
 
 def _change(row: Judgement) -> str:
     return "-" if row.change is None else percent(row.change)
 
 
-def _interval(row: Judgement) -> str:
+def _interval(row: Judgement, *, exact: bool = False) -> str:
     if row.low is None or row.high is None:
         return "-"
-    return "exact" if row.low == row.high else f"{percent(row.low)} .. {percent(row.high)}"
+    return "exact" if exact else f"{percent(row.low)} .. {percent(row.high)}"
 
 
 def _rows(number: int) -> str:
@@ -219,12 +222,6 @@ def _line(cells: tuple[str, ...]) -> str:
 def _folded(summary: str, lines: list[str]) -> list[str]:
     """A part that opens on a click; nothing where there is nothing in it."""
     return ["", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"] if lines else []
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown and a table leave as it is."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{letter}" if letter in r"\`*_[]|#~" else letter for letter in plain)
 
 
 def _code(text: str) -> str:

@@ -28,6 +28,12 @@ def test_the_worst_comes_first_and_everything_is_said() -> None:
     assert found.effect == 50.0
 
 
+@pytest.mark.parametrize("nothing", [0.0, -0.04, float("nan"), None])
+def test_an_effect_of_nothing_is_none(nothing: float | None) -> None:
+    assert decided([FAILS], "all is well", effect=nothing).effect is None
+    assert decided([FAILS], "all is well", effect=-0.06).effect == -0.06
+
+
 def test_what_is_unknown_has_no_effect() -> None:
     assert decided([UNKNOWN], "all is well", effect=50.0).effect is None
 
@@ -45,10 +51,19 @@ def test_facts_differ_only_where_both_are_known() -> None:
 
 def test_missing_facts_name_the_sides_that_lack_them() -> None:
     assert unseen("the clock", (1, 2), "") == []
-    assert unseen("the clock", (1, None), "")[0].says == "nobody recorded the clock of B"
-    (both,) = unseen_parts({"seed": (1, None), "time": (None, 2), "options": (1, 1)}, "")
-    assert both.says == "nobody recorded seed, time of A and B"
-    assert both.missing == ("seed", "time")
+    assert unseen("the clock", (1, None), "")[0].says == "nobody recorded of B: the clock"
+
+
+def test_no_side_is_blamed_for_what_only_the_other_lacks() -> None:
+    parts = {"seed": (1, None), "time": (None, 2), "options": (1, 1), "commit": (0, None), "digest": (None, None)}
+    found = unseen_parts(parts, "record it")
+    assert [each.says for each in found] == [
+        "nobody recorded of B: seed, commit",
+        "nobody recorded of A: time",
+        "nobody recorded of A and B: digest",
+    ]
+    assert [each.missing for each in found] == [("seed", "commit"), ("time",), ("digest",)]
+    assert unseen_parts({"seed": (None,), "time": (3,)}, "")[0].says == "nobody recorded of this run: seed"
 
 
 def test_one_profile_is_called_it() -> None:

@@ -60,7 +60,7 @@ def test_a_hundredth_of_the_work_is_what_decides(macs: int, outcome: Outcome) ->
 def test_other_batch_sizes_warn_because_a_sample_is_the_same_work() -> None:
     found = R01.check((ONE, with_run(TWIN, batch_size=64, bundle_sha256="cd" * 32)))
     assert found.outcome is Outcome.WARN
-    assert "a step of A has 8 samples and one of B 64" in found.says
+    assert "samples a step: A 8, B 64" in found.says
     assert "bundles" not in found.says
     assert found.effect == 700
 
@@ -141,6 +141,30 @@ def test_work_that_nobody_counted_is_unknown_and_says_what_to_do() -> None:
     assert found.missing == ("MACs or FLOP of a step",)
     assert "record_shapes=True" in found.advice
     assert R01.check((OWN, bare)).outcome is Outcome.UNKNOWN
+
+
+def bare(**differ: Any) -> Profile:
+    """Of a network that nobody counted the multiply-adds of, and no operator with FLOP."""
+    given = profile([{"operator": "x", "self_ns": 5}], workload="train.py", implementation=None)
+    return with_evidence(given, work=replace(WORK, macs=None, network=None, **differ))
+
+
+def test_networks_of_other_size_are_not_the_same_work_although_nobody_counted_it() -> None:
+    found = R01.check((bare(), bare(parameters=1_000_000)))
+    assert found.outcome is Outcome.FAIL
+    assert "A has 11,000,000 parameters and B 1,000,000" in found.says
+    assert "nobody counted the work" in found.says
+    assert R01.check((bare(), bare(parameters=10_999_000))).outcome is Outcome.WARN
+    assert R01.check((bare(), bare(layers=3))).outcome is Outcome.WARN
+    assert R01.check((bare(), bare())).outcome is Outcome.UNKNOWN
+
+
+def test_operators_of_unknown_work_do_not_hide_that_the_networks_differ() -> None:
+    dark = {"operator": "mine::fast", "kind": "operator", "self_ns": 9000, "device": "cpu"}
+    given = profile([CONV, dark], workload="train.py", implementation=None)
+    one, other = (with_evidence(given, work=replace(WORK, macs=None, layers=count)) for count in (62, 61))
+    assert R01.check((one, other)).outcome is Outcome.WARN
+    assert R01.check((one, one)).outcome is Outcome.UNKNOWN
 
 
 def test_one_profile_is_held_against_the_reference() -> None:

@@ -68,6 +68,41 @@ def test_a_weight_that_changes_by_nothing_but_rounding_counts_as_frozen_on_neith
     assert R02.check((rounding, trained({**CHANGES, "conv1.bias": 9e-11}))).outcome is Outcome.PASS
 
 
+@pytest.mark.parametrize("bundle", ["ab" * 32, "cd" * 32])
+def test_weights_that_nothing_but_weight_decay_moves_are_not_trained(bundle: str) -> None:
+    trains = trained({**CHANGES, "conv1.weight": 2e-2})
+    decays = with_run(trained({**CHANGES, "conv1.weight": 1e-7}), bundle_sha256=bundle)
+    found = R02.check((trains, decays))
+    assert found.outcome is Outcome.FAIL
+    assert "B never trains 1 of 4 weights that A trains: conv1.weight" in found.says
+    assert found.effect == pytest.approx(100 * (0.2 - 1))
+    found = R02.check((decays, trains))
+    assert "A never trains 1 of 4 weights that B trains: conv1.weight" in found.says
+
+
+def test_two_tiny_changes_of_a_weight_are_rounding() -> None:
+    one, other = (trained({**CHANGES, "conv1.weight": change, "linear1.weight": 2e-2}) for change in (1e-7, 4e-6))
+    assert R02.check((one, other)).outcome is Outcome.PASS
+
+
+def test_both_are_named_where_each_side_leaves_other_weights() -> None:
+    one = trained({**CHANGES, "conv1.weight": 0.0}, ("conv1.weight",))
+    other = trained({**CHANGES, "linear1.weight": 0.0}, ("linear1.weight",))
+    found = R02.check((one, other))
+    assert "A never trains 1 of 4 weights that B trains: conv1.weight" in found.says
+    assert "B never trains 1 of 4 weights that A trains: linear1.weight" in found.says
+    assert found.effect == pytest.approx(100 * (0.8 / 0.2 - 1))
+
+
+def test_the_weights_of_a_side_are_named_as_that_side_names_them() -> None:
+    mine = dict(zip(("features.0.w", "features.0.bias", "head.w", "head.bias"), CHANGES.values(), strict=True))
+    frozen = trained({**mine, "features.0.w": 0.0}, ("features.0.w",))
+    found = R02.check((ONE, frozen))
+    assert "B never trains 1 of 4 weights that A trains: features.0.w" in found.says
+    assert found.effect == pytest.approx(100 * (0.2 - 1))  # by A's conv1, which B calls features.0
+    assert R02.check((frozen, ONE)).effect == pytest.approx(100 * (1 / 0.2 - 1))
+
+
 def test_a_loss_that_is_summed_changes_the_weights_by_other_amounts() -> None:
     found = R02.check((ONE, trained({name: 8 * change for name, change in CHANGES.items()})))
     assert found.outcome is Outcome.FAIL

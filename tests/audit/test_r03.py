@@ -30,6 +30,15 @@ def test_the_same_bytes_are_the_same_input() -> None:
     assert found.evidence["mean"] == (0.47, 0.47)
 
 
+def test_what_is_wrong_alone_is_wrong_on_two_sides() -> None:
+    broken = evident(inputs=replace(INPUTS, mean=float("nan"), deviation=float("nan")))
+    assert R03.check((broken,)).outcome is R03.check((broken, broken)).outcome is Outcome.FAIL
+    zeros = evident(inputs=replace(INPUTS, mean=0.0, deviation=0.0, maximum=0.0))
+    found = R03.check((zeros, zeros))
+    assert (found.outcome, found.says) == (Outcome.WARN, "all values of the first batch are 0")
+    assert R03.check((zeros,)).says == found.says
+
+
 def test_another_scaling_fails_and_names_both_ranges() -> None:
     found = R03.check((ONE, given(mean=-0.06, deviation=0.5, minimum=-1.0, maximum=1.0)))
     assert found.outcome is Outcome.FAIL

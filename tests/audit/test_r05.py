@@ -18,7 +18,7 @@ def test_a_warm_first_step_after_a_warm_up_is_fair() -> None:
     found = R05.check((ONE, ONE))
     assert (found.outcome, found.says) == (
         Outcome.PASS,
-        "after the warm-up, no first step of either side is an outlier",
+        "after the warm-up, no first step of either side is an outlier that moves the mean",
     )
     assert found.evidence["first step over the others"] == (1.03, 1.03)
     assert R05.check((ONE,)).outcome is Outcome.PASS
@@ -57,6 +57,20 @@ def test_without_a_warm_up_a_warm_first_step_is_luck() -> None:
     assert "A had no warm-up" in found.says
 
 
+def test_a_slow_first_step_of_many_does_not_count_for_a_warm_up() -> None:
+    found = R05.check((profile(warmup=0, step_ns=(200, *WARM * 20)),))
+    assert (found.outcome, found.says) == (
+        Outcome.WARN,
+        "it had no warm-up, though its first step is no outlier that moves the mean",
+    )
+
+
+def test_a_warm_up_that_nobody_recorded_is_unknown() -> None:
+    found = R05.check((ONE, profile(step_ns=WARM)))
+    assert (found.outcome, found.says) == (Outcome.UNKNOWN, "nobody recorded the warm-up of B")
+    assert found.missing == ("steps of warm-up",)
+
+
 def test_steps_under_the_tool_are_tested_where_there_are_no_others() -> None:
     traced = profile(tool_step_ns=COLD)
     assert R05.check((traced, traced)).outcome is Outcome.FAIL
@@ -66,7 +80,7 @@ def test_steps_under_the_tool_are_tested_where_there_are_no_others() -> None:
 def test_without_any_clock_of_its_own_the_operators_of_each_step_are_tested() -> None:
     kernel = {**KERNEL, "self_ns_per_step": [5000, *WARM[1:]]}
     assert R05.check((profile([{**CONV, "self_ns_per_step": COLD}], steps=10),)).outcome is Outcome.FAIL
-    bare = profile([{**CONV, "self_ns_per_step": WARM}, kernel], steps=10)
+    bare = profile([{**CONV, "self_ns_per_step": WARM}, kernel], steps=10, warmup=3)
     assert R05.check((bare,)).outcome is Outcome.PASS
 
 

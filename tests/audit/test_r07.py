@@ -72,3 +72,10 @@ def test_what_nobody_claimed_or_looked_at_is_unknown() -> None:
     assert R07.check((placed("cuda", tool="py-spy"),)).missing == ("places of tensors",)
     assert R07.check((placed("mps"),)).outcome is Outcome.UNKNOWN
     assert R07.check((placed(None, "cuda:0"),)).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("split", [placed(None, "cuda:0", "cpu"), placed(None, "cpu", kernels=True)])
+def test_tensors_of_an_unclaimed_device_on_two_of_them_warn(split: Profile) -> None:
+    found = R07.check((split,))
+    assert found.outcome is Outcome.WARN
+    assert found.says == "nobody said what device it is for, and its tensors and kernels are on cpu and cuda:0"

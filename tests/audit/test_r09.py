@@ -85,6 +85,19 @@ def test_another_allocator_warns() -> None:
     assert R09.check((ONE, side(GLIBC_TUNABLES="x=2"))).outcome is Outcome.WARN
 
 
+def test_an_allocator_that_only_one_side_sets_warns() -> None:
+    found = R09.check((ONE, side(GLIBC_TUNABLES=None)))
+    assert (found.outcome, found.says) == (Outcome.WARN, "GLIBC_TUNABLES is x=1 in A and not set in B")
+    assert R09.check((side(GLIBC_TUNABLES=None),) * 2).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "GLIBC_TUNABLES"])
+def test_of_a_file_without_settings_nobody_knows_the_variables(variable: str) -> None:
+    found = R09.check((side(**{variable: "AVX2"}), profile(versions={"torch": "2.13.0"}, build={"torch": BUILD})))
+    assert found.outcome is Outcome.UNKNOWN
+    assert variable in found.missing
+
+
 def test_numba_has_only_some_of_the_flags_in_common_with_torch() -> None:
     numba = {"numba": "0.68.1"}
     compiled = side(numba, "", cpu_capability="znver4", onednn="false", deterministic="true")

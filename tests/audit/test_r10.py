@@ -81,6 +81,22 @@ def test_assertions_warn() -> None:
     assert "assertions" in found.says
 
 
+def test_the_file_itself_knows_better_than_flags_whether_it_has_assertions() -> None:
+    assert R10.check((PYTHON, cpp(Binary(assertions=False), type="Release", flags="-O3"))).outcome is Outcome.PASS
+    assert (
+        R10.check((PYTHON, cpp(Binary(assertions=True), type="Release", flags="-O3 -DNDEBUG"))).outcome is Outcome.WARN
+    )
+
+
+def test_flags_that_nobody_set_say_nothing_of_assertions() -> None:
+    assert R10.check((PYTHON, cpp(type="Release", flags=""))).outcome is Outcome.PASS
+    assert "assertions" not in R10.check((PYTHON, cpp(type="Debug", flags=""))).says
+
+
+def test_a_build_for_the_least_size_is_optimised() -> None:
+    assert R10.check((PYTHON, cpp(type="None", flags="-Oz -DNDEBUG"))).outcome is Outcome.PASS
+
+
 def test_a_debug_build_of_torch_fails_in_python_too() -> None:
     slow = profile(build={"torch": TORCH.format("Debug")}, versions=VERSIONS, settings={"language": "python"})
     found = R10.check((slow, PYTHON))

@@ -70,6 +70,14 @@ def test_drift_fails_with_its_effect_on_the_ratio() -> None:
     assert R12.check((run(GROWING, GROWING),)).effect == pytest.approx(45, abs=1)
 
 
+def test_a_run_that_gets_faster_looks_slower_than_it_is() -> None:
+    falling = run(GROWING[::-1], GROWING[::-1], GROWING[::-1])
+    found = R12.check((FAIR, falling))
+    assert "steps of B get 62 % faster" in found.says
+    assert found.effect == pytest.approx(45, abs=1)  # the median is 145, and it ends with 100
+    assert R12.check((falling, FAIR)).effect == pytest.approx(100 / 1.45 - 100, abs=1)
+
+
 def test_a_little_drift_warns() -> None:
     growing = tuple(int(1000 * factor) for factor in np.linspace(1, 1.08, 12))
     found = R12.check((run(growing, growing, growing),))
@@ -99,4 +107,4 @@ def test_too_few_times_are_unknown(times: tuple[int, ...]) -> None:
 def test_a_trace_of_others_does_not_tell() -> None:
     found = R12.check((profile(),))
     assert found.outcome is Outcome.UNKNOWN
-    assert "times of steps without the tool of this run" in found.says
+    assert "of this run: times of steps without the tool" in found.says

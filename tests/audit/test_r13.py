@@ -59,6 +59,19 @@ def test_without_a_run_with_flush_to_zero_the_share_decides(share: float, outcom
     assert found.effect is None
 
 
+def test_the_effect_is_unknown_where_only_one_of_two_was_run_with_flush_to_zero() -> None:
+    measured, unmeasured = run(0.1, flushed=(170,)), run(0.1)
+    assert R13.check((unmeasured, measured)).effect is None
+    assert R13.check((measured, unmeasured)).effect is None
+    assert R13.check((FAIR, measured)).effect == pytest.approx(100)
+
+
+def test_steps_that_are_no_faster_with_flush_to_zero_have_no_effect() -> None:
+    found = R13.check((FAIR, run(0.1, flushed=(374,))))
+    assert (found.outcome, found.effect) == (Outcome.WARN, None)
+    assert "flush-to-zero makes its steps no faster" in found.says
+
+
 def test_numbers_that_are_taken_as_zero_are_harmless() -> None:
     flushed = run(0.1, flush="true")
     assert R13.check((flushed, flushed)).outcome is Outcome.PASS

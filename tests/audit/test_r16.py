@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from profkit.audit import Outcome
-from profkit.audit.r16_tool import R16, slowdown
+from profkit.audit.r16_tool import R16
 from profkit.evidence import Evidence, Trace
 from profkit.profile import Profile
 from tests.audit.profiles import profile, with_run
@@ -37,7 +37,7 @@ def test_a_large_slowdown_warns() -> None:
     assert found.outcome is Outcome.WARN
     assert "3 times slower" in found.says
     assert "wallclock" in found.advice
-    assert found.effect == pytest.approx(0)
+    assert found.effect is None
 
 
 def test_unequal_slowdowns_warn_with_their_effect() -> None:
@@ -102,10 +102,24 @@ def test_a_handful_of_samples_warns() -> None:
 )  # fmt: skip
 def test_no_time_is_no_slowdown(step_ns: tuple[int, ...], tool_step_ns: tuple[int, ...]) -> None:
     given = with_run(run(), step_ns=step_ns, tool_step_ns=tool_step_ns)
-    assert slowdown(given.run) is None
+    assert given.run.slowdown is None
     found = R16.check((given,))
     assert found.outcome is Outcome.UNKNOWN
     assert found.missing == ("the slowdown by the tool",)
+
+
+def test_a_trace_that_cannot_show_other_tools_is_no_look_for_them() -> None:
+    blind = run(tools=None)
+    found = R16.check((blind,))
+    assert (found.outcome, found.missing) == (Outcome.UNKNOWN, ("other tools",))
+    assert found.evidence["other tools"] == (None,)
+    assert R16.check((run(tools=None, importing=0.0),)).outcome is Outcome.PASS
+    assert R16.check((run(tools=None, other_tools={"cProfile": 0.2}),)).outcome is Outcome.FAIL
+
+
+def test_a_tool_that_costs_nothing_makes_nothing_slower() -> None:
+    assert R16.check((run(0.98),)).says == "the tool makes the program no slower, and no other ran inside"
+    assert "the tool makes A no slower and B 1.5 times slower" in R16.check((run(0.98), run(1.5))).says
 
 
 def test_a_trace_of_others_does_not_tell() -> None:

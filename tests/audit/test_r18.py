@@ -46,6 +46,13 @@ def test_kernels_without_launches_count_too() -> None:
     assert "50 of 150 kernels" in found.says
 
 
+def test_kernels_without_any_launch_fail() -> None:
+    found = R18.check((run("cuda", launches=0, launches_without_kernel=0, kernels_without_launch=500, device_ns=1000),))
+    assert found.outcome is Outcome.FAIL
+    assert "500 of 500 kernels of it have no launch" in found.says
+    assert R18.check((run(launches=0, kernels_without_launch=0),)).outcome is Outcome.PASS
+
+
 def test_a_run_on_a_device_without_kernels_fails() -> None:
     found = R18.check((run("cuda", launches=0, device_ns=0),))
     assert found.outcome is Outcome.FAIL

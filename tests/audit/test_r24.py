@@ -72,6 +72,18 @@ def test_each_missing_part_is_named(field: dict[str, Any], missing: str) -> None
     assert found.missing == (missing,)
 
 
+def test_a_run_without_commit_and_command_is_of_unknown_source() -> None:
+    for sides in ((run("a1", commit=None, command=()),), (FAIR, run("b1", commit=None, command=()))):
+        found = R24.check(sides)
+        assert (found.outcome, found.missing) == (Outcome.UNKNOWN, ("commit",))
+
+
+def test_each_side_is_told_its_own_missing_parts() -> None:
+    found = R24.check((run("a1", seed=None), run("b1", recorded_at=None)))
+    assert "of A: seed" in found.says
+    assert "of B: time" in found.says
+
+
 def test_a_program_of_ones_own_has_its_seed_in_its_source() -> None:
     own = run("b1", implementation=None, seed=None, options={}, command=("python", "train.py"))
     assert R24.check((own,)).outcome is Outcome.PASS
@@ -84,4 +96,4 @@ def test_a_trace_with_its_time_needs_no_git() -> None:
 def test_a_trace_of_others_carries_nothing() -> None:
     found = R24.check((profile(), profile()))
     assert found.outcome is Outcome.UNKNOWN
-    assert found.missing == ("options", "seed", "time", "digest of the artefact")
+    assert found.missing == ("options", "seed", "time", "commit", "digest of the artefact")

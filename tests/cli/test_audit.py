@@ -74,6 +74,8 @@ def test_json_has_everything_and_the_same_exit_code(profkit: Profkit) -> None:
     assert found["outcome"] == "warn"
     assert found["counts"]["warn"] == 1
     assert found["rules"][0]["evidence"]["repeats"] == [1, 1]
+    assert "below the table" not in done.stderr
+    assert "the advice of each rule" in done.stderr
 
 
 def test_an_artefact_tells_more_than_its_old_profile(profkit: Profkit) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from profkit.evidence import Evidence
+from profkit.guest.observe import in_words
 from profkit.guest.tensors import change, statistics, subnormal_share, unnoticed
 from profkit.run import Run
 from tests.own_program.conftest import Recorded, record
@@ -83,11 +84,24 @@ def test_its_first_batch_is_known(evidence: Evidence) -> None:
     assert seen.preparation["order"] == "SequentialSampler"
 
 
+def test_a_transform_is_told_without_the_addresses_of_its_functions() -> None:
+    class Lambda:
+        def __init__(self) -> None:
+            self.function = lambda value: value
+
+        def __repr__(self) -> str:
+            return f"Lambda({self.function!r})"
+
+    assert in_words(Lambda()) == in_words(Lambda())
+    assert in_words(Lambda()).endswith(".<lambda>>)")
+
+
 def test_frozen_weights_are_told_from_trained_ones(evidence: Evidence) -> None:
     assert evidence.training is not None
     assert evidence.training.frozen == ("4.bias",)
     changes = evidence.training.changes
-    assert set(changes) == {"0.weight", "0.bias", "1.weight", "1.bias", "4.weight"}
+    assert list(changes) == ["0.weight", "0.bias", "1.weight", "1.bias", "4.weight", "4.bias"]
+    assert changes["4.bias"] == 0
     assert 0.005 < changes["1.weight"] < 0.015  # Adam's steps are as large as its learning rate, the weights are one
 
 

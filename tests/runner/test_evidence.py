@@ -109,12 +109,13 @@ def test_a_display_other_libraries_and_chosen_instructions_are_seen(
     command: Command, tmp_path: Path, program: str
 ) -> None:
     bundle = make_bundle(tmp_path / "bundle.pt")
-    library = tmp_path / "libwatches.so"
-    subprocess.run(["cc", "-shared", "-o", str(library), "-x", "c", "/dev/null"], check=True)
-    variables = {"DISPLAY": ":0", "LD_PRELOAD": str(library), "ATEN_CPU_CAPABILITY": "avx2"}
+    libraries = [str(tmp_path / name) for name in ("libmy_profiler.so", "libstdc++mine.so", "libjemalloc.so.2")]
+    for library in libraries:
+        subprocess.run(["cc", "-shared", "-o", library, "-x", "c", "/dev/null"], check=True)
+    variables = {"DISPLAY": ":0", "LD_PRELOAD": " ".join(libraries), "ATEN_CPU_CAPABILITY": "avx2"}
     report = run(command(program), bundle, tmp_path / "out", **variables)
     assert report["headless"] is False
-    assert report["other_tools"] == ["LD_PRELOAD: libwatches.so"]
+    assert report["other_tools"] == ["LD_PRELOAD: libmy_profiler.so"]
     assert report["settings"]["ATEN_CPU_CAPABILITY"] == "avx2"
 
 
@@ -167,3 +168,14 @@ def test_the_steps_are_those_of_a_run_that_leaves_no_evidence(command: Command, 
     left = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert list(left) == list(body["weights"])
     assert not torch.equal(left["linear2.weight"], body["weights"]["linear2.weight"])
+
+
+@pytest.mark.parametrize("program", ["torch", "c++"])
+def test_no_question_how_the_steps_ran_gets_into_the_artefact(command: Command, tmp_path: Path, program: str) -> None:
+    bundle = make_bundle(tmp_path / "bundle.pt", epochs=1)
+    artefact = tmp_path / "scopes.json"
+    words = ("--mode", "infer", "--epochs", 1, "--warmup", 1, "--tool", "wallclock", "--artefact", artefact)
+    run(command(program), bundle, tmp_path / "out", *words)
+    names = json.loads(artefact.read_text())["name"]
+    steps = sum(name.startswith("ProfilerStep") for name in names)
+    assert steps == names.count("phase/forward") > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from profkit.explanation import explain
 from profkit.profile import Profile
 from profkit.views.explain import explain_json, explain_view
-from tests.small_explanations import CPP, PYTHON, Line, profile
+from tests.small_explanations import CPP, PYTHON, Line, profile, without_steps
 
 STEPS = 8
 KERNEL = Line("conv1", "forward", "aten::conv2d", "kernel", (60_000, 62_000) * 4, count=STEPS)
@@ -63,6 +64,32 @@ def test_kernels_that_are_all_slower_by_one_factor_are_the_machine_s_doing() -> 
     assert "nearly every kernel takes B 2 times as long as A" in shown(profile(PYTHON, kernels), profile(CPP, slow))
 
 
+@pytest.mark.parametrize(
+    "other", [{"threads": 2}, {"batch_size": 64}, {"settings": {**CPP.settings, "flush_denormals": "true"}}]
+)
+def test_kernels_that_run_under_other_conditions_are_not_blamed_on_the_machine(other: dict[str, Any]) -> None:
+    kernels = [KERNEL._replace(layer=f"conv{number}") for number in range(6)]
+    slow = [line._replace(costs=tuple(2 * cost for cost in line.costs)) for line in kernels]
+    assert "nearly every kernel" not in shown(profile(PYTHON, kernels), profile(CPP, slow, **other))
+
+
+def test_a_gap_within_the_noise_has_no_main_cause() -> None:
+    slower = KERNEL._replace(costs=tuple(cost + 300 for cost in KERNEL.costs))
+    far = KERNEL._replace(costs=tuple(cost + 9000 for cost in KERNEL.costs))
+    noise = FRAME._replace(costs=(200, 200) * 4), FRAME._replace(costs=(500, 500) * 4)
+    a, b, c = (profile(PYTHON, list(lines)) for lines in ((KERNEL, noise[0]), (slower, noise[1]), (far, noise[1])))
+    assert "within noise, 95 % interval" in shown(a, b)
+    assert "Of the gap" not in shown(a, b)
+    assert "Of the gap" in shown(a, c)
+
+
+def test_a_s_cost_at_b_s_work_is_told_as_what_it_is() -> None:
+    work = Line("fc", "forward", "aten::addmm", "kernel", (100, 100), count=2, flop=2000)
+    more = work._replace(costs=(450, 450), flop=6000)
+    assert "A 300 ns (as it would be with B's work), B 450 ns" in shown(profile(PYTHON, [work]), profile(CPP, [more]))
+    assert "as it would be" not in shown(profile(PYTHON, [work]), profile(CPP, [work]))
+
+
 def test_other_work_other_batches_and_other_workloads_are_told() -> None:
     work = Line("fc", "forward", "aten::addmm", "kernel", (100, 100), count=2, flop=4_000_000)
     a = profile(PYTHON, [work], workload="mnist_cnn", batch_size=8)
@@ -89,8 +116,40 @@ def test_what_is_missing_is_named() -> None:
 def test_tools_of_different_kinds_have_shares_and_no_gap() -> None:
     counted = profile(replace(PYTHON, tool="callgrind"), [KERNEL, FRAME], "self_instructions")
     said = shown(counted, profile(CPP, [KERNEL]))
-    assert "callgrind and torch measure different things" in said
+    assert "callgrind and torch measure different things: one of them counts instructions: only shares" in said
+    assert "single step" not in said
     assert "B - A" not in said
+
+
+def test_samples_of_different_periods_have_shares() -> None:
+    sides = [profile(PYTHON, [KERNEL], "samples", sampling_period_ns=period) for period in (1000, 2000)]
+    said = shown(sides[0], sides[1])
+    assert "A and B count at different periods, and not both sides were timed" in said
+    assert "measure different things" not in said
+
+
+def test_a_sampler_has_no_costs_of_single_steps() -> None:
+    sampled = profile(PYTHON, [KERNEL], "samples", sampling_period_ns=1000)
+    said = shown(sampled, sampled)
+    assert "A has no costs of single steps: there are no intervals" in said
+    assert "a single step" not in said
+
+
+def test_whole_recordings_are_not_told_as_steps() -> None:
+    work = Line("fc", "forward", "aten::addmm", "kernel", (100_000,), flop=2_000_000)
+    frame = Line("fc", "forward", None, "interpreter", (30_000,), "scope")
+    whole = without_steps(profile(PYTHON, [work, frame], "self_instructions"))
+    said = shown(whole, whole)
+    assert "instructions in all" in said
+    assert "by layer, instructions in all" in said
+    assert "a step" not in said
+    more = without_steps(profile(CPP, [work._replace(flop=20_000_000)], "self_instructions"))
+    assert "A does 1.00 M multiply-adds in all, B 10.0 M (10 times)" in shown(whole, more)
+
+
+def test_zero_times_are_got_along_with() -> None:
+    a = profile(PYTHON, [KERNEL], step_ns=(0,) * 6 + (80_000,) * 2, tool_step_ns=(91_500,) * STEPS)
+    assert "6 of the 8 times of A are zero or no number: left out" in shown(a, a)
 
 
 def test_json_says_the_same_as_the_view() -> None:

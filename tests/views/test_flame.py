@@ -16,7 +16,7 @@ from rich.console import Console
 from profkit.errors import UsageError
 from profkit.flame_difference import difference_of
 from profkit.flame_graph.difference import Difference, difference
-from profkit.views.flame import flame_lines, flame_view
+from profkit.views.flame import _label, _lines, _sums, flame_view
 from profkit.views.flame_files import flame_html, flame_speedscope, write_flame
 from tests.exporters.test_speedscope import FILE
 from tests.flame_graph.test_difference import CPP, CPP_COUNTED, PYTHON, PYTHON_COUNTED, side
@@ -39,6 +39,11 @@ def printed(found: Difference, top: int = 25) -> list[str]:
     text = io.StringIO()
     Console(file=text, width=80, highlight=False, markup=False, color_system=None).print(flame_view(found, top))
     return text.getvalue().splitlines()
+
+
+def flame_lines(found: Difference, top: int) -> list[tuple[int, str, float, float]]:
+    """Depth, label, A and B of what is shown, not yet made fit for a terminal."""
+    return [(line.depth, _label(found, line), *_sums(found, line)) for line in _lines(found, top)]
 
 
 def test_callees_stand_below_their_caller_the_largest_difference_first(found: Difference) -> None:

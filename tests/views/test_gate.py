@@ -40,6 +40,14 @@ def test_intervals_and_their_processes_are_told_of_times() -> None:
     assert " .. " in text
 
 
+def test_only_counts_are_called_exact() -> None:
+    steady = profile({"aten::mm": [100] * 4}, repeats=2)
+    found = gate(steady, steady, 0.05, ("operator",))
+    assert found.total.low == found.total.high == 0
+    assert "exact" not in printed(found) + gate_markdown(found)
+    assert "+0.00 % .. +0.00 %" in printed(found)
+
+
 def test_what_is_undecided_stands_with_its_reason() -> None:
     found = gate(counted(mm=5000, relu=5000), counted(addmm=5000, relu=5000), 0.05, ("operator",))
     assert "undecided: aten::mm: only in A" in printed(found)

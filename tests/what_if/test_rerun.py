@@ -130,6 +130,9 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_child(runs: Pair) -> None:
     found = try_changes(*runs, ["flush_denormals"], 1, interrupting("round 1 of up to 5, B with"))
     assert found.interrupted
     assert [(tried.side, tried.worth.verdict) for tried in found.tried] == [("A", "unknown")]
+    assert [(each.side, each.change.partition(" ")[0], each.reason) for each in found.untried] == [
+        ("B", "flush_denormals", "interrupted before its turn")
+    ]
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "profkit/bundle.h"
@@ -27,8 +28,8 @@ struct Outcome {
 
 /// How the last steps ran, read off what they left.
 struct Conditions {
-    bool grad;      ///< whether they computed gradients
-    bool training;  ///< whether they ran in training mode
+    bool grad = false;      ///< whether they computed gradients
+    bool training = false;  ///< whether they ran in training mode, tests between them left out
     /// Devices of the tensors (`weights`, `inputs`, `state`), several with commas; empty where there are none.
     std::map<std::string, std::string> places;
 };
@@ -80,6 +81,7 @@ private:
     Network network_;
     Loss loss_;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
+    std::optional<bool> trained_;  ///< whether the last step of training ran in training mode
 };
 
 }  // namespace profkit

@@ -13,4 +13,8 @@ namespace profkit {
 /// @param own the recorder's tool.
 Json::Object surroundings(const std::string& own);
 
+/// Instruction set, backend flags and what of the environment chooses them, as they are in effect for this thread, with
+/// the keys of `profkit.runner.torch_facts.torch_settings`; what torch itself cannot tell is left out.
+Json::Object backend_settings();
+
 }  // namespace profkit
