@@ -1,4 +1,4 @@
-"""Threads: one, as many as the other side had, all processors."""
+"""Threads: one, as many as the other side had, all processors that it may use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from profkit.what_if import Change, Trial, Variant
 
 def _counts(trial: Trial, other: Trial) -> list[int]:
     """Numbers of threads that differ from the trial's own."""
-    machine = trial.run.machine
-    cores = machine.cores if machine else 1
-    return sorted({1, other.course.threads, cores} - {trial.course.threads})
+    run = trial.run
+    processors = len(run.affinity) if run.affinity else run.machine.cores if run.machine else 1
+    return sorted({1, other.course.threads, processors} - {trial.course.threads})
 
 
 def refusal(trial: Trial, other: Trial) -> str | None:
