@@ -33,6 +33,7 @@ from profkit.judgement import (
     judged,
     used_processes,
 )
+from profkit.machine import differences
 from profkit.profile import Profile
 from profkit.resampling import Values
 from profkit.run import Run
@@ -220,8 +221,7 @@ def _other_work(baseline: Run, candidate: Run) -> str:
 
 def _elsewhere(baseline: Run, candidate: Run) -> str:
     """Why times cannot be held against each other; empty where they can."""
-    machines = [run.machine for run in (baseline, candidate)]
-    if None not in machines and machines[0] != machines[1]:
+    if baseline.machine and candidate.machine and differences(baseline.machine, candidate.machine):
         return "times of two machines say nothing of the program"
     return ""
 

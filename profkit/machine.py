@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Collection
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,22 @@ class Machine:
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits, equal where every attribute is."""
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:12]
+
+
+def differences(first: Machine, last: Machine) -> dict[str, tuple[str, str]]:
+    """What tells two machines apart, by attribute, as text; empty of one and the same.
+
+    Accelerators count where both name theirs: only a program that uses one finds it.
+    """
+    pairs = {field.name: (_told(first, field.name), _told(last, field.name)) for field in fields(Machine)}
+    if not (first.accelerators and last.accelerators):
+        del pairs["accelerators"]
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _told(machine: Machine, attribute: str) -> str:
+    value = getattr(machine, attribute)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def widest_vectors(flags: Collection[str]) -> str:

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from profkit.bundle import Bundle
 from profkit.errors import InputError
 from profkit.implementations import Implementation
-from profkit.machine import Machine, this_machine
+from profkit.machine import differences, this_machine
 from profkit.native import BUILD_TYPES, RELEASE
 from profkit.prepare import Task
 from profkit.programs import Course
@@ -56,11 +55,9 @@ def require_same_place(run: Run, side: str) -> None:
     """
     if run.machine is None:
         raise InputError(f"nobody recorded the machine of {side}, so nothing measured here compares with it", _AGAIN)
-    here = replace(this_machine(), accelerators=run.machine.accelerators)  # the program itself finds those
     different = [
-        f"{field.name.replace('_', ' ')} {getattr(run.machine, field.name)}, here {getattr(here, field.name)}"
-        for field in fields(Machine)
-        if getattr(run.machine, field.name) != getattr(here, field.name)
+        f"{name.replace('_', ' ')} {there}, here {here}"
+        for name, (there, here) in differences(run.machine, this_machine()).items()
     ]
     if different:
         raise InputError(f"{side} was recorded on another machine: {'; '.join(different)}", _AGAIN)

@@ -22,8 +22,8 @@ def test_the_samples_the_errors_and_the_period_are_kept(recorded: Record) -> Non
     script = [sys.executable, TRAIN_CNN, "--steps", 60, "--workers", 0]
     run = recorded("--tool", "py-spy", "--tool-option", "rate=250", "--steps", 40, "--", *script).profile.run
     assert run.sampling_period_ns == 4_000_000
-    assert int(run.settings["samples"]) > 0
-    assert run.settings["sample_errors"] == "0"
+    assert 0 <= int(run.settings["sample_errors"]) < int(run.settings["samples"])  # some stacks cannot be unwound
+    assert run.evidence.trace.broken >= int(run.settings["sample_errors"])
     assert run.settings["py-spy rate"] == "250"
     assert (run.steps, len(run.tool_step_ns)) == (40, 40)
     assert run.slowdown is not None
