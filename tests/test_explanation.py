@@ -9,11 +9,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from profkit.causes import CAUSES, PYTHON_TAX
 from profkit.evidence import Evidence
 from profkit.explanation import Explanation, explain
+from profkit.explanation.causes import CAUSES, PYTHON_TAX
+from profkit.explanation.plain_costs import plain_times
 from profkit.loader import load
-from profkit.plain_costs import plain_times
 from profkit.profile import Profile
 from profkit.run import Run
 from profkit.schema import CATEGORIES

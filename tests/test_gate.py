@@ -15,7 +15,7 @@ import pytest
 from profkit.errors import UsageError
 from profkit.evidence import Evidence
 from profkit.gate import PLAIN, gate, parse_limit
-from profkit.judgement import PROCESS_DEVIATION, Verdict
+from profkit.gate.judgement import PROCESS_DEVIATION, Verdict
 from profkit.loader import load
 from profkit.machine import Machine
 from profkit.profile import Profile

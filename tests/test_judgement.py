@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profkit.judgement import PROCESS_DEVIATION, Judgement, Values, Verdict, exact, family, judged
+from profkit.gate.judgement import PROCESS_DEVIATION, Judgement, Values, Verdict, exact, family, judged
 
 ROW = Judgement(("row",), "cpu", None, None)
 

@@ -16,7 +16,7 @@ from profkit.network_costs import NetworkCost
 from profkit.peaks import Bandwidth, Peaks, Rate
 from profkit.profile import Profile
 from profkit.roofline import Roofline, Row, rooflines
-from profkit.roofline_comparison import Pair, pairs
+from profkit.roofline.comparison import Pair, pairs
 from profkit.summary import DIMENSIONS
 from tests.small_roofline import GIGA, HERE, MEGA, PEAKS, RUN, profile, row
 

@@ -120,6 +120,11 @@ def seen(sides: Sides, fact: Callable[[Profile], T]) -> tuple[T, ...]:
     return tuple(fact(profile) for profile in sides)
 
 
+def of_known(things: Sequence[T | None], fact: Callable[[T], Fact]) -> tuple[Fact, ...]:
+    """A fact of what each side has; None of a side that has it not."""
+    return tuple(None if thing is None else fact(thing) for thing in things)
+
+
 def passes(says: str, evidence: Mapping[str, tuple[Fact, ...]] | None = None) -> Finding:
     """The rule holds."""
     return Finding(Outcome.PASS, says, evidence or {})

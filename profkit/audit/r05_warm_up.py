@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profkit.audit import Fact, Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Fact, Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, off_by
 from profkit.profile import Profile
 from profkit.run import Run
@@ -48,9 +48,9 @@ def check(sides: Sides) -> Finding:
     starts = seen(sides, lambda side: _without_tool(side) or _under_tool(side))
     facts: Mapping[str, tuple[Fact, ...]] = {
         "warm-up": seen(sides, lambda side: side.run.warmup),
-        "first step over the others": tuple(max(start.factors) if start else None for start in starts),
-        "what it adds to the mean": tuple(start.adds if start else None for start in starts),
-        "timed under": tuple(start.tool or "no tool" if start else None for start in starts),
+        "first step over the others": of_known(starts, lambda start: max(start.factors)),
+        "what it adds to the mean": of_known(starts, lambda start: start.adds),
+        "timed under": of_known(starts, lambda start: start.tool or "no tool"),
     }
     alike = None not in starts and len({start.tool != "" for start in starts if start}) == 1
     effect = off_by([1 + start.adds for start in starts if start]) if alike else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, off_by, unseen
 from profkit.profile import Profile
 from profkit.run import Run
@@ -38,8 +38,8 @@ def check(sides: Sides) -> Finding:
     evidence = {
         "repeats": seen(sides, lambda profile: profile.run.repeats),
         "steps": seen(sides, lambda profile: len(profile.run.step_ns)),
-        "drift": tuple(None if each is None else round(each.change, 4) for each in found),
-        "drift by chance": tuple(None if each is None else round(each.p, 4) for each in found),
+        "drift": of_known(found, lambda each: round(each.change, 4)),
+        "drift by chance": of_known(found, lambda each: round(each.p, 4)),
     }
     drifts = any(each is not None and each.significant for each in found)
     factors = [1 + each.excess if each is not None and each.significant else 1.0 for each in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from statistics import median
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, differing, of_each, off_by, unseen
 from profkit.evidence import Subnormals
 from profkit.profile import Profile
@@ -37,8 +37,8 @@ def check(sides: Sides) -> Finding:
     ]
     evidence = {
         **{part: tuple(shares(each).get(part) for each in counted) for part in ("weights", "state", "activations")},
-        "worst": tuple(each.worst or None if each else None for each in counted),
-        "flush-to-zero gives back": tuple(None if each is None else round(each, 3) for each in factors),
+        "worst": of_known(counted, lambda each: each.worst or None),
+        "flush-to-zero gives back": of_known(factors, lambda each: round(each, 3)),
         "flush-to-zero": flushed,
     }
     whose = "neither has" if len(sides) > 1 else "it has no"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, off_by, unseen
 from profkit.columns import counts
 from profkit.profile import Profile
@@ -47,10 +47,10 @@ def check(sides: Sides) -> Finding:
     inside = [1 / (1 - min(_foreign(profile), 0.99)) for profile in sides]
     factors = [own * (factor or 1.0) for own, factor in zip(inside, needed, strict=True)]
     evidence = {
-        "slowdown": tuple(None if factor is None else round(factor, 3) for factor in slowdowns),
+        "slowdown": of_known(slowdowns, lambda factor: round(factor, 3)),
         "other tools": tuple(_other_tools(profile) for profile in sides),
-        "samples": tuple(trace.samples if trace else None for trace in traces),
-        "samples in steps": tuple(trace.samples_in_steps if trace else None for trace in traces),
+        "samples": of_known(traces, lambda trace: trace.samples),
+        "samples in steps": of_known(traces, lambda trace: trace.samples_in_steps),
     }
     known = None not in needed and (len(sides) > 1 or any(factor > 1 + FOREIGN for factor in factors))
     words = " and ".join(dict.fromkeys(_words(*each) for each in zip(slowdowns, timed, strict=True)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, off_by, unseen
 from profkit.columns import counts, to_codes
 from profkit.profile import Profile
@@ -35,8 +35,8 @@ def check(sides: Sides) -> Finding:
     evidence = {
         "warm-up": seen(sides, lambda profile: profile.run.warmup),
         "steps": steps,
-        "importing": tuple(trace.importing if trace else None for trace in traces),
-        "reading": tuple(trace.reading if trace else None for trace in traces),
+        "importing": of_known(traces, lambda trace: trace.importing),
+        "reading": of_known(traces, lambda trace: trace.reading),
         "of that in phase data": seen(sides, _data_share),
     }
     factors = [1 / (1 - min(sum(_elsewhere(profile).values()), 0.99)) for profile in sides]

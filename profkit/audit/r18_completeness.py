@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, unseen
 from profkit.columns import NONE, counts, to_codes
 from profkit.evidence import Trace
@@ -41,12 +41,12 @@ def check(sides: Sides) -> Finding:
         *_unequal(covered),
     ]
     evidence = {
-        "covered": tuple(trace.covered if trace else None for trace in traces),
-        "named": tuple(None if share is None else round(share, 4) for share in covered),
-        "broken": tuple(trace.broken if trace else None for trace in traces),
-        "launches": tuple(trace.launches if trace else None for trace in traces),
-        "launches without kernel": tuple(trace.launches_without_kernel if trace else None for trace in traces),
-        "kernels without launch": tuple(trace.kernels_without_launch if trace else None for trace in traces),
+        "covered": of_known(traces, lambda trace: trace.covered),
+        "named": of_known(covered, lambda share: round(share, 4)),
+        "broken": of_known(traces, lambda trace: trace.broken),
+        "launches": of_known(traces, lambda trace: trace.launches),
+        "launches without kernel": of_known(traces, lambda trace: trace.launches_without_kernel),
+        "kernels without launch": of_known(traces, lambda trace: trace.kernels_without_launch),
     }
     shares = [format_share(share) for share in covered if share is not None]
     told = f", and it names {' and '.join(shares)} of the steps" if len(shares) == len(sides) else ""

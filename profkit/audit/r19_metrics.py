@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, differing, of_each, unseen
 from profkit.profile import Profile
 
@@ -25,7 +25,7 @@ def check(sides: Sides) -> Finding:
         *differing("test samples:", tested, Outcome.FAIL, "test both on the same samples"),
     ]
     evidence = {
-        "samples": tuple(sum(each) if each else None for each in samples),
+        "samples": of_known(samples, sum),
         "steps": seen(sides, lambda profile: len(profile.run.step_ns)),
         "samples/s": tuple(None if (rate := samples_per_s(profile)) is None else round(rate, 1) for profile in sides),
         "test samples": tested,

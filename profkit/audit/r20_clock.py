@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 from statistics import median
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, unseen
 from profkit.profile import Profile
 from profkit.units import format_ns
@@ -30,9 +30,9 @@ def check(sides: Sides) -> Finding:
         *of_each(sides, _times),
     ]
     evidence = {
-        "clock": tuple(clock.name if clock else None for clock in clocks),
-        "resolution_ns": tuple(clock.resolution_ns if clock else None for clock in clocks),
-        "monotonic": tuple(clock.monotonic if clock else None for clock in clocks),
+        "clock": of_known(clocks, lambda clock: clock.name),
+        "resolution_ns": of_known(clocks, lambda clock: clock.resolution_ns),
+        "monotonic": of_known(clocks, lambda clock: clock.monotonic),
         "median step_ns": steps,
     }
     words = " and ".join(

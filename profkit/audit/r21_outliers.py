@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profkit.audit import Finding, Outcome, Rule, Sides, seen
+from profkit.audit import Finding, Outcome, Rule, Sides, of_known, seen
 from profkit.audit.objections import Objection, decided, of_each, off_by, unseen
 from profkit.profile import Profile
 from profkit.run import Run
@@ -41,8 +41,8 @@ def check(sides: Sides) -> Finding:
     found = seen(sides, lambda profile: slow_steps(profile.run))
     objections = [*unseen("times of steps without the tool", times, _TIMES_ADVICE), *of_each(sides, _moved)]
     evidence = {
-        "outliers": tuple(None if each is None else _places(each.steps) or "none" for each in found),
-        "mean moved by": tuple(None if each is None else round(each.moves, 4) for each in found),
+        "outliers": of_known(found, lambda each: _places(each.steps) or "none"),
+        "mean moved by": of_known(found, lambda each: round(each.moves, 4)),
     }
     moved = any(each is not None and each.moves > MOVES for each in found)
     effect = off_by([1 + each.moves if each else 1.0 for each in found]) if moved else None

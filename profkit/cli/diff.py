@@ -154,7 +154,7 @@ def _show(
 
 
 def _nearer(baseline: Profile, candidate: Profile) -> list[str]:
-    from profkit.roofline_run import peaks_for, under_roofs
+    from profkit.roofline.run import peaks_for, under_roofs
     from profkit.views.roofline import nearer
 
     peaks = peaks_for(baseline.run)

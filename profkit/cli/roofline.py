@@ -41,7 +41,7 @@ def command(
     """
     from profkit.errors import UsageError
     from profkit.loader import load
-    from profkit.roofline_run import peaks_for, under_roofs
+    from profkit.roofline.run import peaks_for, under_roofs
     from profkit.summary import parse_dimensions
     from profkit.views.output import check_formats, check_overwrite
 
@@ -71,7 +71,7 @@ def command(
 
 def _print_json(profiles: list[Profile], found: list[tuple[Roofline, ...]], peaks: Peaks) -> None:
     from profkit.roofline import FINEST, rooflines
-    from profkit.roofline_rows import has_costs
+    from profkit.roofline.rows import has_costs
     from profkit.views.output import print_json
     from profkit.views.roofline import comparison_json, roofline_json
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from profkit.causes import (
+from profkit.columns import counts
+from profkit.explanation import INSTRUCTIONS, NOISE, SHARE, Cause, Explanation, Place
+from profkit.explanation.causes import (
     BINDING,
     DATA,
     DISPATCH,
@@ -18,9 +20,7 @@ from profkit.causes import (
     UNEXPLAINED,
     WORK,
 )
-from profkit.columns import counts
-from profkit.explanation import INSTRUCTIONS, NOISE, SHARE, Cause, Explanation, Place
-from profkit.plain_costs import Basis, PlainCosts, plain_times
+from profkit.explanation.plain_costs import Basis, PlainCosts, plain_times
 from profkit.profile import Profile
 from profkit.run import Run
 from profkit.step_times import drift

@@ -14,7 +14,7 @@ from profkit.audit import Audit
 from profkit.audit.programs import is_one_recording, share_bundle, unchecked
 from profkit.comparison import SHARES, Diff, Row, diff
 from profkit.explanation import explain
-from profkit.plain_costs import Basis
+from profkit.explanation.plain_costs import Basis
 from profkit.profile import Profile
 from profkit.quantities import QUANTITIES, Derived, derive
 from profkit.run import Run

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from profkit.causes import INTERPRETER
 from profkit.explanation import NOISE, SHARE, Cause, Explanation, Place
+from profkit.explanation.causes import INTERPRETER
 from profkit.profile import Profile
 from profkit.units import format_share
 from profkit.views.cause_words import evidence, headline, mainly, notes, place_name

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profkit.gate import Gate
-from profkit.judgement import Judgement, Verdict
+from profkit.gate.judgement import Judgement, Verdict
 from profkit.run import Run
 from profkit.views.cost import format_cost, name_of
 from profkit.views.markdown import escaped

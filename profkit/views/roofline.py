@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profkit.roofline import KNOWN_BOUNDS, Roofline, Row
-from profkit.roofline_comparison import Pair, pairs
+from profkit.roofline.comparison import Pair, pairs
 from profkit.units import format_count, format_ns, format_share
 from profkit.views.cost import name_of
 from profkit.views.diff import agreement_lines

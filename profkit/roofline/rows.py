@@ -13,7 +13,7 @@ from profkit.columns import NONE, Flags, Ints, chosen, counts, flattened, to_cod
 from profkit.errors import UsageError
 from profkit.peaks import Peaks
 from profkit.profile import Profile
-from profkit.roofs import UNKNOWN, Floats, Work, is_floating, roofs
+from profkit.roofline.roofs import UNKNOWN, Floats, Work, is_floating, roofs
 from profkit.run import Run
 from profkit.summary import Key, group_rows, is_host, multiply_adds
 

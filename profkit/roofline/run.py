@@ -11,7 +11,7 @@ from profkit.network_costs import network_costs
 from profkit.peaks import Peaks, cached_peaks, read_peaks
 from profkit.profile import Profile
 from profkit.roofline import Roofline, rooflines
-from profkit.roofline_rows import has_costs
+from profkit.roofline.rows import has_costs
 from profkit.run import Run
 
 

@@ -12,8 +12,8 @@ from profkit.network_costs import NetworkCost
 from profkit.network_places import placed, places_of
 from profkit.peaks import Peaks
 from profkit.profile import Profile
-from profkit.roofline_rows import LIKELY, Rows, language, threads_of, time_of
-from profkit.roofs import UNKNOWN, Floats, Work, is_floating, roofs
+from profkit.roofline.roofs import UNKNOWN, Floats, Work, is_floating, roofs
+from profkit.roofline.rows import LIKELY, Rows, language, threads_of, time_of
 from profkit.run import Run
 from profkit.summary import Key, group_rows, is_host
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profkit.causes import (
+from profkit.columns import Flags
+from profkit.explanation.causes import (
     BY,
     CAUSES,
     FIRST,
@@ -26,9 +27,8 @@ from profkit.causes import (
     Group,
     divide,
 )
-from profkit.columns import Flags
+from profkit.explanation.plain_costs import Basis, PlainCosts, plain_costs, plain_times
 from profkit.kernel_costs import BY_NAME
-from profkit.plain_costs import Basis, PlainCosts, plain_costs, plain_times
 from profkit.profile import Profile
 from profkit.resampling import Values, difference
 from profkit.run import Run

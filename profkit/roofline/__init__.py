@@ -18,9 +18,9 @@ from profkit.machine import Machine
 from profkit.network_costs import NetworkCost
 from profkit.peaks import Peaks
 from profkit.profile import Profile
-from profkit.roofline_network import rows_of_network
-from profkit.roofline_rows import Rows, has_costs, rows_of_table, threads_of, time_of
-from profkit.roofs import BOUNDS, COMPUTE, DISPATCH, MEMORY, UNKNOWN, Floats
+from profkit.roofline.network import rows_of_network
+from profkit.roofline.roofs import BOUNDS, COMPUTE, DISPATCH, MEMORY, UNKNOWN, Floats
+from profkit.roofline.rows import Rows, has_costs, rows_of_table, threads_of, time_of
 from profkit.run import Run
 from profkit.summary import Key, is_host
 from profkit.units import format_ns

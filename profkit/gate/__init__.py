@@ -3,8 +3,8 @@
 It fails only where the whole 95 % interval of the relative difference lies past the limit; instructions repeat exactly
 and need no interval. What cannot be judged is said with the reason and fails nothing.
 
-Intervals are those of `profkit.judgement`. No number of processes shows what changed on the machine between the two
-recordings: record them on one quiet machine, or count instructions.
+Intervals are those of `judgement`. No number of processes shows what changed on the machine between the
+two recordings: record them on one quiet machine, or count instructions.
 
 Rows are a family: at 5 % a row, one of twenty unchanged rows would fail. Their intervals are at the level of Holm
 (1979), so that the chance of a false alarm among all of them together stays that of one. The total is a question of its
@@ -23,7 +23,7 @@ import numpy as np
 from profkit.columns import valid
 from profkit.comparison import Row, diff
 from profkit.errors import UsageError
-from profkit.judgement import (
+from profkit.gate.judgement import (
     ENOUGH_PROCESSES,
     PROCESS_DEVIATION,
     Judgement,
