@@ -19,7 +19,7 @@ add_library(
 )
 target_compile_features(profkit_scopes PUBLIC cxx_std_20)
 target_include_directories(profkit_scopes PUBLIC ${profkit_root}/include)
-set_target_properties(profkit_scopes PROPERTIES POSITION_INDEPENDENT_CODE ON)
+set_target_properties(profkit_scopes PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ON)
 if(TARGET Torch::Torch)
     target_link_libraries(profkit_scopes PUBLIC Torch::Torch)
 else()

@@ -56,10 +56,6 @@ std::optional<std::int64_t> number_of(const char* variable) {
     return number;
 }
 
-std::int64_t nanoseconds(std::chrono::steady_clock::duration duration) {
-    return std::chrono::nanoseconds(duration).count();
-}
-
 /// Ends the region with the thread that it is on, `exit` included: there the tool's own thread-local state, which is
 /// older than this, still lives. Static objects are destroyed too late for that.
 struct EndOfThread {
@@ -164,7 +160,7 @@ void Program::end_step() {
     if (!in_step_) {
         return;
     }
-    const auto taken = nanoseconds(Clock::now() - step_start_);
+    const auto taken = std::chrono::nanoseconds(Clock::now() - step_start_).count();
     scope_.reset();
     in_step_ = false;
     if (over_) {
@@ -194,7 +190,7 @@ void Program::finish(const std::string& interruption) {
     if (!over_) {
         over_ = true;
         in_step_ = false;
-        region_ns_ = region_ ? nanoseconds(Clock::now() - region_start_) : 0;
+        region_ns_ = region_ ? std::chrono::nanoseconds(Clock::now() - region_start_).count() : 0;
         reason_ = shortfall();
         if (reason_.empty()) {
             reason_ = write_artefact();

@@ -18,10 +18,6 @@ using torch::profiler::impl::ExperimentalConfig;
 using torch::profiler::impl::ProfilerConfig;
 using torch::profiler::impl::ProfilerState;
 
-std::int64_t nanoseconds(WallclockScopes::Clock::duration duration) {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
-}
-
 }  // namespace
 
 TorchScopes::TorchScopes(bool all_threads) {
@@ -94,8 +90,8 @@ void WallclockScopes::finish(const std::filesystem::path& artefact) {
         const auto& row = rows_[index];
         names.emplace_back(row.name);
         depths.emplace_back(row.depth);
-        starts.emplace_back(nanoseconds(row.start.time_since_epoch()));
-        durations.emplace_back(nanoseconds(row.duration));
+        starts.emplace_back(std::chrono::nanoseconds(row.start.time_since_epoch()).count());
+        durations.emplace_back(std::chrono::nanoseconds(row.duration).count());
     }
     const Json body(Json::Object{{"format", "profkit-wallclock"},
                                  {"name", std::move(names)},

@@ -32,9 +32,10 @@ constexpr std::array<std::string_view, 12> watchers{"scalene", "profiler",  "asa
                                                     "trace",   "heaptrack", "Injection", "gperf", "vtune", "ittnotify"};
 
 /// Of the environment, that choose instruction sets and place threads; `profkit/runner/torch_facts.py` has the same.
-constexpr std::array variables{"ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
-                               "MKL_NUM_THREADS",     "OMP_NUM_THREADS",    "OMP_PROC_BIND",    "OMP_PLACES",
-                               "GOMP_CPU_AFFINITY",   "KMP_AFFINITY"};
+constexpr std::array choosing_variables{
+    "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_NUM_THREADS",     "OMP_NUM_THREADS",    "OMP_PROC_BIND",    "OMP_PLACES",
+    "GOMP_CPU_AFFINITY",   "KMP_AFFINITY"};
 
 /// Of the clock, with the smallest difference that it shows.
 Json clock() {
@@ -172,7 +173,7 @@ Json::Object backend_settings() {
     };
     add("cudnn_tf32", [&] { return context.allowTF32CuDNN(); });
     add("matmul_tf32", [&] { return context.allowTF32CuBLAS(); });
-    for (const auto* name : variables) {
+    for (const auto* name : choosing_variables) {
         if (const auto* value = std::getenv(name)) {
             settings.emplace_back(name, value);
         }
