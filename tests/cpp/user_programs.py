@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 import profkit
 from profkit.cache import cache_directory
@@ -57,22 +58,26 @@ def _build(project: Path, folder: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
+def _make(home: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+        made = Path(scratch, "made")
+        made.mkdir()
+        for project in PROJECTS:
+            folder = Path(scratch, project.name)
+            _build(project, folder)
+            for name in PROGRAMS:
+                if (folder / name).exists():
+                    (folder / name).rename(made / name)
+        made.rename(home)
+
+
 def build_programs() -> dict[str, Path]:
-    """The programs as their users build them, by name; made now if their sources have changed."""
+    """The programs as their users build them, by name; made now if their sources have changed, by one test process."""
     home = cache_directory() / "tests" / _key()
-    if not home.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
-            made = Path(scratch, "made")
-            made.mkdir()
-            for project in PROJECTS:
-                folder = Path(scratch, project.name)
-                _build(project, folder)
-                for name in PROGRAMS:
-                    if (folder / name).exists():
-                        (folder / name).rename(made / name)
-            if not home.exists():
-                made.rename(home)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(home.with_suffix(".lock")):
+        if not home.exists():
+            _make(home)
     return {name: home / name for name in PROGRAMS}
 
 
