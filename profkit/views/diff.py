@@ -145,7 +145,7 @@ def diff_view(
         by_category = diff(baseline, candidate, ("category",), device)
         by_place = diff(baseline, candidate, by, device)
         lines += answer(by_category, by_place)
-        if len(by_category.rows) > 1:  # a clock sees but one
+        if len(by_category.rows) > 1 and by != ("category",):  # a clock sees but one
             tables.append(diff_table(by_category, len(CATEGORIES)))
         tables.append(diff_table(by_place, top, _derived(by_place, (baseline, candidate), columns)))
     lines += [*why_lines(baseline, candidate), *more]

@@ -47,9 +47,9 @@ B_ROWS: Rows = [
 ]
 
 
-def text_of(a: Profile, b: Profile) -> str:
+def text_of(a: Profile, b: Profile, by: tuple[str, ...] = FINEST) -> str:
     out = io.StringIO()
-    Console(file=out, width=80, markup=False, highlight=False).print(diff_view(a, b, FINEST, 10))
+    Console(file=out, width=80, markup=False, highlight=False).print(diff_view(a, b, by, 10))
     return out.getvalue()
 
 
@@ -66,6 +66,11 @@ def test_agreement_comes_first_and_then_the_answer(exact: tuple[Profile, Profile
     assert "Python itself (interpreter and binding) costs A 1.00 M a step, 10.0 % of its whole." in said
     assert "costs B" not in said
     assert "Only in B (50.0 k in all): optimizer aten::mul 50.0 k." in said
+
+
+def test_categories_are_not_shown_twice(exact: tuple[Profile, Profile]) -> None:
+    assert "\nby category" in text_of(*exact)
+    assert text_of(*exact, ("category",)).count("\nby category") == 1
 
 
 def test_nothing_is_wider_than_eighty_columns(exact: tuple[Profile, Profile]) -> None:
