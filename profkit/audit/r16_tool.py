@@ -98,7 +98,7 @@ def _of_processes(run: Run) -> list[float]:
 def _nested(name: str, profile: Profile) -> Iterator[Objection]:
     loaded, share = profile.run.evidence.other_tools, _foreign(profile)
     if loaded:
-        yield Objection(Outcome.FAIL, f"{', '.join(loaded)} ran inside {name}", _ALONE_ADVICE)
+        yield Objection(Outcome.FAIL, f"inside {name} ran {', '.join(loaded)}", _ALONE_ADVICE)
     if share > FOREIGN:
         says = f"{100 * share:.0f} % of what was recorded of {name} is {_other_tools(profile)}"
         yield Objection(Outcome.FAIL, says, _ALONE_ADVICE)
