@@ -294,18 +294,10 @@ def _conditions(run: Run) -> tuple[object, ...]:
 def _untold(found: Explanation) -> list[str]:
     """What a tool cannot tell apart."""
     lines = []
-    python = [
-        side
-        for side, run in (("A", found.baseline), ("B", found.candidate))
-        if run.settings.get("language") == "python"
-    ]
-    tax = found.cause(INTERPRETER), found.cause(BINDING)
-    if (
-        python
-        and any(cause.baseline or cause.candidate for cause in tax[:1])
-        and not (tax[1].baseline or tax[1].candidate)
-    ):
-        tools = " and ".join(dict.fromkeys((found.baseline.tool, found.candidate.tool)))
+    python = [run.tool for run in (found.baseline, found.candidate) if run.settings.get("language") == "python"]
+    interpreter, binding = found.cause(INTERPRETER), found.cause(BINDING)
+    if python and (interpreter.baseline or interpreter.candidate) and not (binding.baseline or binding.candidate):
+        tools = " and ".join(dict.fromkeys(python))
         lines.append(f"{tools} cannot tell binding from interpreter: both are in interpreter; callgrind can")
     whole = [side for side, costs in zip("AB", found.sides, strict=True) if not any(key[0] for key in costs.keys)]
     if whole:

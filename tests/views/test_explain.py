@@ -38,6 +38,11 @@ def test_times_brought_down_to_the_plain_step_are_called_estimates() -> None:
     assert "cannot tell binding from interpreter" in said
 
 
+def test_only_the_tool_of_the_python_side_is_said_not_to_tell_binding() -> None:
+    b = profile(replace(CPP, tool="callgrind"), [KERNEL])
+    assert "note: torch cannot tell binding" in shown(profile(PYTHON, [KERNEL, FRAME]), b)
+
+
 def test_a_tool_that_seems_to_speed_things_up_is_noise() -> None:
     a = profile(PYTHON, [KERNEL], step_ns=(70_000,) * STEPS, tool_step_ns=(61_000,) * STEPS)
     assert "A was faster under torch (0.87 times its plain step): noise between runs" in shown(a, a)
